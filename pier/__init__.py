@@ -1,0 +1,1 @@
+"""Pier: a container engine with the Docker Engine API. Import its packages, never this root."""

@@ -1,0 +1,1 @@
+"""Blobs by digest, and the journal of work in progress."""
