@@ -1,0 +1,1 @@
+"""Networks: a container's link to the world, its addresses, its firewall rules and published ports."""

@@ -1,0 +1,1 @@
+"""The vocabulary of images: digests, references, platforms, manifests and configs. Pure values, no I/O."""

@@ -1,0 +1,1 @@
+"""The registry client: finding a registry, proving who asks, fetching and pushing blobs and manifests."""
