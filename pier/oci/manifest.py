@@ -1,0 +1,129 @@
+"""Image manifests and indexes (OCI image-spec v1.1, Docker schema 2), decoded with limits.
+
+Sources are hostile: a document has a size limit, every descriptor a well-formed digest and a size
+that is not negative, and whatever is not understood raises DataCorrupted.
+"""
+
+from typing import Final
+
+import msgspec
+
+from pier.errors import DataCorrupted, InvalidArgument, Unsupported
+from pier.oci import mediatypes
+from pier.oci.digest import Digest, parse_digest
+from pier.oci.platform import Platform
+
+MAX_MANIFEST_BYTES: Final = 4 * 1024 * 1024
+_MAX_DESCRIPTORS: Final = 10_000
+
+
+class Descriptor(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
+    """A typed, sized, digested pointer to a blob."""
+
+    media_type: str
+    digest: Digest
+    size: int
+    urls: list[str] = []
+    annotations: dict[str, str] = {}
+    platform: Platform | None = None
+    artifact_type: str = ""
+
+
+class _Document(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    schema_version: int
+    media_type: str
+
+
+class Manifest(_Document, frozen=True, rename="camel", kw_only=True, omit_defaults=True):
+    """One image: its config and its layers, bottom first."""
+
+    config: Descriptor
+    layers: list[Descriptor]
+    annotations: dict[str, str] = {}
+    subject: Descriptor | None = None
+    artifact_type: str = ""
+
+
+class Index(_Document, frozen=True, rename="camel", kw_only=True, omit_defaults=True):
+    """Several manifests, usually one a platform."""
+
+    manifests: list[Descriptor]
+    annotations: dict[str, str] = {}
+    subject: Descriptor | None = None
+    artifact_type: str = ""
+
+
+class _Probe(msgspec.Struct, rename="camel"):
+    schema_version: int = 0
+    media_type: str | None = None
+    manifests: msgspec.Raw | None = None
+    layers: msgspec.Raw | None = None
+    fs_layers: msgspec.Raw | None = None
+
+
+def parse_manifest(data: bytes, media_type: str | None = None) -> Manifest | Index:
+    """Decode ``data``; ``media_type`` is the sender's claim, the document's own field wins.
+
+    Raises DataCorrupted for what is no manifest, Unsupported for Docker's schema 1.
+    """
+    if len(data) > MAX_MANIFEST_BYTES:
+        raise DataCorrupted(f"manifest is larger than {MAX_MANIFEST_BYTES} bytes")
+    try:
+        probe = msgspec.json.decode(data, type=_Probe)
+        kind = probe.media_type or _known(media_type) or _guess(probe)
+        if probe.schema_version == 1 or kind in mediatypes.DOCKER_SCHEMA1:
+            raise Unsupported(
+                f"media type {mediatypes.DOCKER_SCHEMA1[1]!r} is no longer supported: "
+                "rebuild the image and push it with a current client"
+            )
+        document = _decode(data, kind)
+        _check(document)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, InvalidArgument) as error:
+        raise DataCorrupted(f"invalid manifest: {error}") from error
+    return document
+
+
+def encode(document: Manifest | Index) -> bytes:
+    return msgspec.json.encode(document)
+
+
+def _known(media_type: str | None) -> str | None:
+    media_type = (media_type or "").partition(";")[0].strip()
+    return media_type if media_type in (*mediatypes.MANIFEST_TYPES, *mediatypes.DOCKER_SCHEMA1) else None
+
+
+def _guess(probe: _Probe) -> str:
+    if probe.fs_layers is not None:
+        return mediatypes.DOCKER_SCHEMA1[1]
+    if probe.manifests is not None and probe.layers is None:
+        return mediatypes.OCI_INDEX
+    return mediatypes.OCI_MANIFEST
+
+
+def _decode(data: bytes, kind: str) -> Manifest | Index:
+    if not (mediatypes.is_index(kind) or mediatypes.is_manifest(kind)):
+        raise DataCorrupted(f"unknown manifest media type {kind!r}")
+    raw = msgspec.json.decode(data)
+    fields = {key: value for key, value in raw.items() if value is not None}
+    fields["mediaType"] = kind
+    if mediatypes.is_index(kind):
+        fields["manifests"] = [_without_nulls(entry) for entry in fields.get("manifests", ())]
+        return msgspec.convert(fields, Index)
+    fields["layers"] = [_without_nulls(entry) for entry in fields.get("layers", ())]
+    return msgspec.convert(fields, Manifest)
+
+
+def _without_nulls(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: inner for key, inner in value.items() if inner is not None}
+    return value
+
+
+def _check(document: Manifest | Index) -> None:
+    descriptors = document.manifests if isinstance(document, Index) else [document.config, *document.layers]
+    if len(descriptors) > _MAX_DESCRIPTORS:
+        raise DataCorrupted(f"manifest names more than {_MAX_DESCRIPTORS} blobs")
+    for descriptor in descriptors:
+        parse_digest(descriptor.digest)
+        if descriptor.size < 0:
+            raise DataCorrupted(f"invalid manifest: blob {descriptor.digest} has a negative size")
