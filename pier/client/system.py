@@ -1,0 +1,55 @@
+"""The daemon itself: what it is, what it holds, what happens in it."""
+
+from __future__ import annotations
+
+from pier.client.containers import filter_text
+from pier.client.session import Client, messages
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from pier.client.session import Query
+
+    Json = dict[str, Any]
+    Filters = dict[str, list[str]]
+
+
+def info(client: Client) -> Json:
+    answer: Json = client.call("GET", "/info")
+    return answer
+
+
+def version(client: Client) -> Json:
+    answer: Json = client.call("GET", "/version")
+    return answer
+
+
+def disk_usage(client: Client) -> Json:
+    """Images, Containers, Volumes, BuildCache and LayersSize."""
+    answer: Json = client.call("GET", "/system/df")
+    return answer
+
+
+def events(client: Client, since: str = "", until: str = "", filters: Filters | None = None) -> Iterator[Json]:
+    query: Query = {"since": since, "until": until, "filters": filter_text(filters)}
+    return messages(client.open("GET", "/events", query))
+
+
+def login(client: Client, credentials: Json) -> Json:
+    """Check credentials with their registry. Returns ``{"Status", "IdentityToken"}``; raises Unauthorized."""
+    answer: Json = client.call("POST", "/auth", None, credentials)
+    return answer
+
+
+def prune_build_cache(client: Client, every: bool, filters: Filters) -> Json:
+    query: Query = {"all": every, "filters": filter_text(filters)}
+    answer: Json = client.call("POST", "/build/prune", query)
+    return answer
+
+
+def check_disk(client: Client, repair: bool) -> Json:
+    """Compare what lies on disk with what is recorded (an extension of Pier's)."""
+    answer: Json = client.call("POST", "/pier/fsck", {"fix": repair})
+    return answer
