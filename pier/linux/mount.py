@@ -1,0 +1,189 @@
+"""Mounting: mount(2), umount2(2), and overlays of any number of layers.
+
+Overlays are made with the new mount API (fsopen(2), fsconfig(2), one ``lowerdir+`` a layer) where the kernel
+has it (6.8), because mount(2) takes one page of options only. Folders whose paths are too long, for either
+interface, are named by descriptors (``/proc/self/fd/N``).
+"""
+
+import ctypes
+import errno
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from pier.linux.libc import check, libc
+
+_FLAGS: Final = {
+    "ro": 0x1,
+    "nosuid": 0x2,
+    "nodev": 0x4,
+    "noexec": 0x8,
+    "remount": 0x20,
+    "noatime": 0x400,
+    "nodiratime": 0x800,
+    "bind": 0x1000,
+    "rbind": 0x1000 | 0x4000,
+    "unbindable": 0x20000,
+    "private": 0x40000,
+    "rprivate": 0x40000 | 0x4000,
+    "slave": 0x80000,
+    "rslave": 0x80000 | 0x4000,
+    "shared": 0x100000,
+    "rshared": 0x100000 | 0x4000,
+    "relatime": 0x200000,
+    "strictatime": 0x1000000,
+}
+_MNT_DETACH: Final = 2
+_UMOUNT_NOFOLLOW: Final = 8
+_PAGE: Final = 4096
+
+_SYS_MOVE_MOUNT: Final = 429
+_SYS_FSOPEN: Final = 430
+_SYS_FSCONFIG: Final = 431
+_SYS_FSMOUNT: Final = 432
+_SET_FLAG: Final = 0
+_SET_STRING: Final = 1
+_CREATE: Final = 6
+_FSOPEN_CLOEXEC: Final = 1
+_FSMOUNT_CLOEXEC: Final = 1
+_MOUNT_ATTR_RDONLY: Final = 1
+_MOVE_MOUNT_F_EMPTY_PATH: Final = 4
+_AT_FDCWD: Final = -100
+_VALUE_MAX: Final = 255
+_FOLDERS: Final = ("lowerdir", "upperdir", "workdir")
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """One mount. ``options`` are those of mount(8): flags (``ro``, ``bind``...) and the file system's own."""
+
+    type: str
+    source: str
+    target: Path
+    options: tuple[str, ...] = ()
+
+
+def mount(wanted: Mount) -> None:
+    """Mount. Raises OSError naming the target."""
+    if wanted.type != "overlay":
+        _classic(wanted)
+        return
+    try:
+        with overlay(wanted) as descriptor:
+            _move_mount(descriptor, wanted.target)
+    except OSError as error:
+        if error.errno not in (errno.ENOSYS, errno.EINVAL):
+            raise
+        _classic_overlay(wanted)
+
+
+def unmount(target: Path, *, detach: bool = False) -> None:
+    """umount2(2), never following a symlink; ``detach`` (lazy) leaves a busy file system to its users."""
+    flags = _UMOUNT_NOFOLLOW | (_MNT_DETACH if detach else 0)
+    check(libc.umount2(os.fsencode(target), flags), target)
+
+
+def mounted(path: Path) -> bool:
+    """Whether a file system is mounted at the folder ``path``; one that is not there has nothing mounted."""
+    try:
+        here, above = os.lstat(path), os.lstat(path.parent)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return here.st_dev != above.st_dev
+
+
+@contextmanager
+def overlay(wanted: Mount) -> Iterator[int]:
+    """The overlay, mounted nowhere: a descriptor of its root for openat(2) and the like; gone at the end.
+
+    Needs a kernel with ``lowerdir+`` (6.8); OSError EINVAL before.
+    """
+    flags, data = _split(wanted.options)
+    descriptor = _detached(wanted, flags, data)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _split(options: Sequence[str]) -> tuple[int, list[str]]:
+    """The flags of mount(2), and the options that are the file system's own."""
+    flags = 0
+    data: list[str] = []
+    for option in options:
+        if option in _FLAGS:
+            flags |= _FLAGS[option]
+        elif option != "rw":
+            data.append(option)
+    return flags, data
+
+
+def _detached(wanted: Mount, flags: int, data: Sequence[str]) -> int:
+    with ExitStack() as stack:
+        context = check(libc.syscall(_SYS_FSOPEN, b"overlay", _FSOPEN_CLOEXEC), wanted.target)
+        stack.callback(os.close, context)
+        _set(context, "source", wanted.source)
+        for option in data:
+            key, _, value = option.partition("=")
+            for folder in value.split(":") if key == "lowerdir" else [value]:
+                _set(context, "lowerdir+" if key == "lowerdir" else key, _shortened(stack, folder))
+        if flags & _FLAGS["ro"]:
+            check(libc.syscall(_SYS_FSCONFIG, context, _SET_FLAG, b"ro", None, 0), wanted.target)
+        if libc.syscall(_SYS_FSCONFIG, context, _CREATE, None, None, 0) < 0:
+            _fail(context, wanted.target)
+        attributes = _MOUNT_ATTR_RDONLY if flags & _FLAGS["ro"] else 0
+        return check(libc.syscall(_SYS_FSMOUNT, context, _FSMOUNT_CLOEXEC, attributes), wanted.target)
+
+
+def _set(context: int, key: str, value: str) -> None:
+    check(libc.syscall(_SYS_FSCONFIG, context, _SET_STRING, key.encode(), os.fsencode(value), 0), value)
+
+
+def _shortened(stack: ExitStack, folder: str) -> str:
+    if len(os.fsencode(folder)) <= _VALUE_MAX:
+        return folder
+    return _by_descriptor(stack, folder)
+
+
+def _by_descriptor(stack: ExitStack, folder: str) -> str:
+    descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    stack.callback(os.close, descriptor)
+    return f"/proc/self/fd/{descriptor}"
+
+
+def _fail(context: int, target: Path) -> None:
+    """Raise errno, with what the file system says about it (fsopen(2), "message retrieval")."""
+    number = ctypes.get_errno()
+    try:
+        said = os.read(context, _PAGE).decode(errors="replace").strip()
+    except OSError:
+        said = ""
+    raise OSError(number, f"{os.strerror(number)} ({said[2:]})" if said else os.strerror(number), os.fspath(target))
+
+
+def _move_mount(descriptor: int, target: Path) -> None:
+    flags = _MOVE_MOUNT_F_EMPTY_PATH
+    check(libc.syscall(_SYS_MOVE_MOUNT, descriptor, b"", _AT_FDCWD, os.fsencode(target), flags), target)
+
+
+def _classic(wanted: Mount) -> None:
+    flags, data = _split(wanted.options)
+    source, kind, text = os.fsencode(wanted.source), wanted.type.encode(), os.fsencode(",".join(data))
+    check(libc.mount(source, os.fsencode(wanted.target), kind, flags, text), wanted.target)
+
+
+def _classic_overlay(wanted: Mount) -> None:
+    if sum(len(option) + 1 for option in wanted.options) < _PAGE:
+        _classic(wanted)
+        return
+    with ExitStack() as stack:
+        options = []
+        for option in wanted.options:
+            key, equals, value = option.partition("=")
+            if key in _FOLDERS:
+                value = ":".join(_by_descriptor(stack, folder) for folder in value.split(":"))
+            options.append(key + equals + value)
+        _classic(replace(wanted, options=tuple(options)))
