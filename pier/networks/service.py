@@ -47,14 +47,14 @@ class Networks:
         """Finish what is being removed. With no endpoint left, bridge and rules go too; else all stays."""
         raise AssertionError
 
-    def list(self) -> list[Network]:
+    def list(self) -> Sequence[Network]:
         raise AssertionError
 
     def find(self, reference: str) -> Network:
         """By name, ID or unambiguous ID prefix. NotFound: ``network x not found``."""
         raise AssertionError
 
-    def endpoints(self, network_id: str) -> list[Endpoint]:
+    def endpoints(self, network_id: str) -> Sequence[Endpoint]:
         """The live endpoints of a network."""
         raise AssertionError
 
@@ -102,6 +102,6 @@ class Networks:
         """The text of ``/etc/resolv.conf`` for a container of ``network`` (blocks under 1 ms)."""
         raise AssertionError
 
-    async def verify(self) -> list[str]:
+    async def verify(self) -> Sequence[str]:
         """What fsck reports: one sentence for each thing that is left over or missing."""
         raise AssertionError

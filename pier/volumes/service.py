@@ -36,7 +36,7 @@ class Volumes:
         """NotFound: ``get x: no such volume``."""
         raise AssertionError
 
-    def list(self, filters: Mapping[str, Sequence[str]] | None = None) -> list[Volume]:
+    def list(self, filters: Mapping[str, Sequence[str]] | None = None) -> Sequence[Volume]:
         """Filters: ``dangling``, ``name``, ``label``, ``driver``; of any other InvalidArgument."""
         raise AssertionError
 
@@ -44,7 +44,7 @@ class Volumes:
         """Conflict ``remove x: volume is in use - [id, ...]``; ``force`` forgives a volume that does not exist."""
         raise AssertionError
 
-    def prune(self, filters: Mapping[str, Sequence[str]] | None = None) -> tuple[list[str], int]:
+    def prune(self, filters: Mapping[str, Sequence[str]] | None = None) -> tuple[Sequence[str], int]:
         """Remove the unused anonymous ones (all unused ones with filter ``all=true``): names, and bytes freed."""
         raise AssertionError
 
