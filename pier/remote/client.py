@@ -1,0 +1,82 @@
+"""The registry client: find the place that answers for a registry, and hand out repositories there.
+
+    registries = Registries(Settings())                     # one for the daemon
+    repository = await registries.repository(reference, credentials)
+    found = await fetch.manifest(repository, reference)     # see fetch and push for the verbs
+
+Protocol: OCI distribution specification 1.1, which is Docker's registry HTTP API v2.
+"""
+
+import asyncio
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Final
+
+from pier.errors import PierError
+from pier.log import Logger
+from pier.oci.reference import Reference
+from pier.remote.challenge import Challenge, parse_challenges
+from pier.remote.failures import is_temporary, refusal
+from pier.remote.repository import Repository
+from pier.remote.resolver import Endpoint, endpoints
+from pier.remote.settings import Credentials, Settings
+from pier.remote.transport import Transport
+
+_log = Logger("pier.remote")
+
+_ERROR_BODY: Final = 64 * 1024
+
+
+class Registries:
+    """All registries, for as long as the daemon runs: one connection pool and the shared limits."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings()
+        self.transport = Transport(self.settings)
+        self.downloads = asyncio.Semaphore(self.settings.max_downloads)
+        self.uploads = asyncio.Semaphore(self.settings.max_uploads)
+
+    async def close(self) -> None:
+        await self.transport.close()
+
+    async def repository(
+        self, reference: Reference, credentials: Credentials | None = None, *, push: bool = False
+    ) -> Repository:
+        """Find the endpoint that answers for ``reference`` and learn how it wants to be asked."""
+        return await self._first(
+            endpoints(reference.domain, self.settings),
+            lambda endpoint, challenges: Repository(
+                self.transport, endpoint, reference, challenges, credentials, push=push
+            ),
+        )
+
+    async def connect(self, domain: str, credentials: Credentials | None) -> Repository:
+        """The registry ``domain`` itself, for a login: a repository without a name."""
+        return await self._first(
+            endpoints(domain, self.settings),
+            lambda endpoint, challenges: Repository(
+                self.transport, endpoint, Reference(domain, ""), challenges, credentials
+            ),
+        )
+
+    async def _first(
+        self, candidates: list[Endpoint], make: Callable[[Endpoint, list[Challenge]], Repository]
+    ) -> Repository:
+        failure: PierError | None = None
+        for endpoint in candidates:
+            try:
+                return make(endpoint, await self._ping(endpoint))
+            except PierError as error:
+                _log.debug("registry endpoint does not answer", endpoint=str(endpoint.base), error=str(error))
+                failure = error
+        assert failure is not None
+        raise failure
+
+    async def _ping(self, endpoint: Endpoint) -> list[Challenge]:
+        answer = await self.transport.send("GET", endpoint.v2, endpoint, {}, patience=self.settings.ping_timeout)
+        body = await self.transport.read(answer, _ERROR_BODY)
+        if answer.status == HTTPStatus.UNAUTHORIZED:
+            return parse_challenges(answer.headers.getall("WWW-Authenticate", []))
+        if is_temporary(answer.status):
+            raise refusal(answer.status, body).error()
+        return []  # some registries have no /v2/ and still have manifests

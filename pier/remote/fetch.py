@@ -1,0 +1,164 @@
+"""Reading a repository: manifests, blobs, tags. Refusals are worded as Docker's pull words them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+import aiohttp
+import msgspec
+from yarl import URL
+
+from pier.errors import DataCorrupted, DeadlineExceeded, Forbidden, NotFound, PierError, Unavailable
+from pier.oci.digest import Digest, is_digest, sha256
+from pier.oci.manifest import MAX_MANIFEST_BYTES, Descriptor
+from pier.oci.mediatypes import MANIFEST_TYPES
+from pier.oci.reference import Reference
+from pier.remote.backoff import pause
+from pier.remote.repository import Repository, Request
+
+_ACCEPT: Final = ", ".join(MANIFEST_TYPES)
+_TAGS_BODY: Final = 8 * 1024 * 1024
+_MOST_TAG_PAGES: Final = 1000
+_PROGRESS: Final = 64 * 1024
+_MOST_TAGS: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedManifest:
+    """The bytes as they came, their own digest, and the sender's media type ("" where it named none)."""
+
+    data: bytes
+    digest: Digest
+    media_type: str
+
+
+async def manifest(repository: Repository, reference: Reference) -> FetchedManifest:
+    """The manifest or index that ``reference`` (a digest before a tag) names.
+
+    Raises NotFound in Docker's words, DataCorrupted where the bytes are not what the digest promises.
+    """
+    wanted = reference.digest or reference.tag or "latest"
+    request = Request("GET", f"manifests/{wanted}", headers={"Accept": _ACCEPT})
+    try:
+        answer, data = await repository.read(request, MAX_MANIFEST_BYTES)
+    except (NotFound, Forbidden) as error:
+        raise _missing(error, reference) from error
+    digest = sha256(data)
+    if reference.digest and digest != reference.digest:
+        raise DataCorrupted(f"manifest verification failed for digest {reference.digest}")
+    return FetchedManifest(data, digest, answer.headers.get("Content-Type", ""))
+
+
+async def manifest_digest(repository: Repository, reference: Reference) -> Digest | None:
+    """What a tag points to just now, by HEAD, which Docker Hub does not count; None where it is not told."""
+    wanted = reference.digest or reference.tag or "latest"
+    request = Request("HEAD", f"manifests/{wanted}", headers={"Accept": _ACCEPT}, ok=(200, 404, 405))
+    answer = await repository.open(request)
+    answer.release()
+    told = answer.headers.get("Docker-Content-Digest", "")
+    return Digest(told) if answer.status == HTTPStatus.OK and is_digest(told) else None
+
+
+def _missing(error: PierError, reference: Reference) -> PierError:
+    text = str(error)
+    if isinstance(error, Forbidden):
+        hint = "repository does not exist or may require 'docker login'"
+        return NotFound(f"pull access denied for {reference.familiar_name}, {hint}: {text}")
+    if text.startswith("name unknown"):
+        return NotFound(f"repository {reference.familiar_name} not found: {text}")
+    return NotFound(f"manifest for {reference.familiar} not found: {text}")
+
+
+async def blob(repository: Repository, descriptor: Descriptor, offset: int = 0) -> AsyncIterator[bytes]:
+    """The bytes of a blob from ``offset`` on, in pieces of any size; the digest is the caller's to check.
+
+    A transfer that breaks goes on from where it stopped, as long as it makes some headway. Raises
+    DataCorrupted for more bytes than the descriptor promises.
+    """
+    position, failed = offset, 0
+    while position < descriptor.size or failed == 0:
+        begun = position
+        try:
+            async for piece in _pieces(repository, descriptor, position):
+                position += len(piece)
+                if position > descriptor.size:
+                    raise DataCorrupted(f"blob {descriptor.digest} is longer than the {descriptor.size} bytes promised")
+                yield piece
+            if position >= descriptor.size:
+                return
+            raise Unavailable(f"blob {descriptor.digest} ended after {position} of {descriptor.size} bytes")
+        except (Unavailable, DeadlineExceeded) as error:
+            headway = position - begun >= _PROGRESS
+            failed = 1 if headway else failed + 1
+            if failed >= repository.settings.attempts or (isinstance(error, DeadlineExceeded) and not headway):
+                raise
+        await asyncio.sleep(pause(repository.settings, failed))
+
+
+async def _pieces(repository: Repository, descriptor: Descriptor, offset: int) -> AsyncIterator[bytes]:
+    headers = {"Range": f"bytes={offset}-"} if offset else {}
+    ok = (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT)
+    answer = await repository.open(Request("GET", f"blobs/{descriptor.digest}", headers=headers, ok=ok))
+    skip = offset - _first_byte(answer)
+    if skip < 0:
+        answer.close()
+        raise DataCorrupted("the registry answered with another range than the one asked for")
+    try:
+        async with answer:
+            async for piece in answer.content.iter_any():
+                if skip >= len(piece):
+                    skip -= len(piece)
+                    continue
+                yield piece[skip:] if skip else piece
+                skip = 0
+    except (aiohttp.ClientError, OSError) as error:
+        raise repository.transport.failure(answer, error) from error
+
+
+def _first_byte(answer: aiohttp.ClientResponse) -> int:
+    if answer.status != HTTPStatus.PARTIAL_CONTENT:
+        return 0
+    unit, _, span = answer.headers.get("Content-Range", "").partition(" ")
+    first = span.partition("-")[0]
+    return int(first) if unit == "bytes" and first.isascii() and first.isdecimal() else 0
+
+
+async def small_blob(repository: Repository, descriptor: Descriptor, limit: int) -> bytes:
+    """A whole blob, checked against its descriptor; DataCorrupted where it is larger than ``limit``."""
+    if descriptor.size > limit:
+        raise DataCorrupted(f"blob {descriptor.digest} is larger than {limit} bytes")
+    data = b"".join([piece async for piece in blob(repository, descriptor)])
+    if sha256(data) != descriptor.digest:
+        raise DataCorrupted(f"image config verification failed for digest {descriptor.digest}")
+    return data
+
+
+class _Tags(msgspec.Struct):
+    tags: list[str] | None = None
+
+
+async def tags(repository: Repository) -> list[str]:
+    """All tags of the repository, in the registry's order."""
+    found: list[str] = []
+    request: Request | None = Request("GET", "tags/list")
+    for _ in range(_MOST_TAG_PAGES):
+        assert request is not None
+        try:
+            answer, data = await repository.read(request, _TAGS_BODY)
+            found += msgspec.json.decode(data, type=_Tags).tags or []
+        except (NotFound, Forbidden) as error:
+            raise _missing(error, repository.reference) from error
+        except msgspec.DecodeError as error:
+            raise DataCorrupted(f"the registry's list of tags is invalid: {error}") from error
+        request = _next_page(answer)
+        if request is None or len(found) > _MOST_TAGS:
+            break
+    return found
+
+
+def _next_page(answer: aiohttp.ClientResponse) -> Request | None:
+    link = answer.links.get("next")
+    target = link.get("url") if link else None
+    return Request("GET", url=URL(str(target))) if target else None

@@ -1,0 +1,51 @@
+"""Which proxy a URL goes through (pure): the usual environment variables, with Go's exceptions.
+
+aiohttp's ``trust_env`` would do half of this, and send the passwords of ``~/.netrc`` along.
+"""
+
+import ipaddress
+import os
+from collections.abc import Mapping
+
+from yarl import URL
+
+
+def proxy_for(url: URL, environment: Mapping[str, str] | None = None) -> URL | None:
+    """The proxy for ``url``, or None: loopback and what ``NO_PROXY`` names is asked directly."""
+    variables = os.environ if environment is None else environment
+    text = _variable(variables, f"{url.scheme}_proxy")
+    if not text or not url.host or _excepted(url, _variable(variables, "no_proxy")):
+        return None
+    return URL(text if "://" in text else f"http://{text}")
+
+
+def _variable(variables: Mapping[str, str], name: str) -> str:
+    return variables.get(name.upper()) or variables.get(name) or ""
+
+
+def _excepted(url: URL, no_proxy: str) -> bool:
+    host = url.host or ""
+    if host == "localhost" or _is_loopback(host):
+        return True
+    return any(_matches(entry.strip().lower(), host, url.port) for entry in no_proxy.split(",") if entry.strip())
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _matches(entry: str, host: str, port: int | None) -> bool:
+    if entry == "*":
+        return True
+    try:
+        return ipaddress.ip_address(host) in ipaddress.ip_network(entry, strict=False)
+    except ValueError:
+        pass  # one of the two is a name
+    name, _, wanted = entry.partition(":")
+    if wanted and wanted != str(port):
+        return False
+    suffix = name.removeprefix("*").removeprefix(".")
+    return host == suffix or host.endswith(f".{suffix}")

@@ -1,0 +1,64 @@
+"""From a registry's name to the places where it may answer (pure).
+
+Docker's rules: Docker Hub is ``registry-1.docker.io``; every host is asked over
+https; an insecure one (loopback, or listed by the user) may show any certificate there, and is then
+asked over plain HTTP.
+"""
+
+import ipaddress
+from dataclasses import dataclass
+from typing import Final
+
+from yarl import URL
+
+from pier.remote.settings import Settings
+
+HUB: Final = "docker.io"
+HUB_REGISTRY: Final = "registry-1.docker.io"
+_HUB_NAMES: Final = frozenset({HUB, "index.docker.io", HUB_REGISTRY})
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One base URL of a registry. ``verify``: its certificate must be good."""
+
+    base: URL
+    verify: bool = True
+
+    @property
+    def v2(self) -> URL:
+        return self.base / "v2/"
+
+    @property
+    def host(self) -> str:
+        return self.base.authority
+
+    def owns(self, url: URL) -> bool:
+        """Whether ``url`` is of this very origin, so that it may see the credentials."""
+        return url.origin() == self.base.origin()
+
+
+def endpoints(domain: str, settings: Settings) -> list[Endpoint]:
+    """Where ``domain`` may answer, best first; never empty."""
+    if domain in _HUB_NAMES:
+        return [Endpoint(URL.build(scheme="https", host=HUB_REGISTRY))]
+    secure = URL(f"https://{domain}")
+    if not is_insecure(domain, settings.insecure):
+        return [Endpoint(secure)]
+    return [Endpoint(secure, verify=False), Endpoint(URL(f"http://{domain}"), verify=False)]
+
+
+def is_insecure(domain: str, insecure: tuple[str, ...]) -> bool:
+    """Whether ``domain`` (``host[:port]``) is loopback or named in ``insecure`` (hosts and CIDRs)."""
+    host = URL(f"http://{domain}").host or ""
+    if domain in insecure or host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or any(address in block for block in _blocks(insecure))
+
+
+def _blocks(insecure: tuple[str, ...]) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    return [ipaddress.ip_network(text, strict=False) for text in insecure if "/" in text]
