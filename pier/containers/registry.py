@@ -22,14 +22,22 @@ class Live:
     """One container: its present record, and what belongs to it in this process only."""
 
     __slots__ = (
-        "attachments", "cancel_restart", "execs", "ended", "lock", "record", "restart_delay", "supervisor", "waiters",
+        "attachments",
+        "cancel_restart",
+        "ended",
+        "execs",
+        "lock",
+        "record",
+        "restart_delay",
+        "supervisor",
+        "waiters",
     )  # fmt: skip
 
     def __init__(self, record: Container) -> None:
         self.record = record
         self.lock = asyncio.Lock()
-        self.waiters: list["Waiter"] = []
-        self.execs: dict[str, "Exec"] = {}
+        self.waiters: list[Waiter] = []
+        self.execs: dict[str, Exec] = {}
         self.attachments = 0
         self.supervisor: asyncio.Task[None] | None = None
         self.ended = asyncio.Event()
@@ -44,7 +52,7 @@ class Registry:
         self._store = store
         self._live: dict[str, Live] = {}
         self._ids: dict[str, str] = {}
-        self.execs: dict[str, "Exec"] = {}
+        self.execs: dict[str, Exec] = {}
         for record in store.containers():
             self._live[record.id] = Live(record)
             self._ids[record.name] = record.id
