@@ -1,0 +1,109 @@
+"""What a user reads when a registry refuses, and what kind it is."""
+
+import ssl
+
+import aiohttp
+import pytest
+from yarl import URL
+
+from pier.errors import DeadlineExceeded, Forbidden, NotFound, PierError, Unauthorized, Unavailable, Unsupported
+from pier.remote.backoff import pause, retry_after
+from pier.remote.failures import connection_failure, refusal
+from pier.remote.settings import Credentials, Settings
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "text"),
+    [
+        (
+            404,
+            b'{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown","detail":{"Tag":"x"}}]}',
+            NotFound,
+            "manifest unknown: manifest unknown",
+        ),
+        (
+            401,
+            b'{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}',
+            Unauthorized,
+            "unauthorized: authentication required",
+        ),
+        (
+            401,
+            b'{"details":"incorrect username or password"}',
+            Unauthorized,
+            "unauthorized: incorrect username or password",
+        ),
+        (
+            403,
+            b'{"errors":[{"code":"DENIED","message":"requested access to the resource is denied"}]}',
+            Forbidden,
+            "denied: requested access to the resource is denied",
+        ),
+        (403, b'{"errors":[{"code":"DENIED"}]}', Forbidden, "denied: denied"),
+        (405, b'{"errors":[{"code":"UNSUPPORTED","message":"no"}]}', Unsupported, "unsupported: no"),
+        (429, b"slow down", Unavailable, "toomanyrequests: slow down"),
+        (500, b"<html>", Unavailable, "received unexpected HTTP status: 500 Internal Server Error"),
+        (503, b'{"errors":[]}', Unavailable, "received unexpected HTTP status: 503 Service Unavailable"),
+        (404, b"[" * 100_000, NotFound, "received unexpected HTTP status: 404 Not Found"),
+        (599, b"", Unavailable, "received unexpected HTTP status: 599"),
+    ],
+)
+def test_refusal(status: int, body: bytes, kind: type[PierError], text: str) -> None:
+    error = refusal(status, body).error()
+    assert (type(error), str(error)) == (kind, text)
+
+
+def test_a_registry_cannot_write_on_the_terminal() -> None:
+    body = b'{"errors":[{"code":"DENIED","message":"\\u001b[2J' + b"x" * 5000 + b'"}]}'
+    text = str(refusal(403, body).error())
+    assert "\x1b" not in text
+    assert len(text) < 400
+
+
+def test_silence_and_secrets() -> None:
+    error = connection_failure("GET", URL("https://cdn.example/blob?X-Signature=secret"), TimeoutError(), waited=15)
+    assert isinstance(error, DeadlineExceeded)
+    assert str(error) == 'Get "https://cdn.example/blob": no answer within 15 s: context deadline exceeded'
+
+
+def test_reset() -> None:
+    error = connection_failure("PUT", URL("http://r/v2/"), aiohttp.ClientOSError(104, "reset"))
+    assert str(error) == 'Put "http://r/v2/": connection reset by peer'
+
+
+def test_tls_reasons_are_told() -> None:
+    cause = ssl.SSLCertVerificationError(1, "x")
+    cause.verify_message = "certificate has expired"
+    key = aiohttp.client_reqrep.ConnectionKey("r", 443, True, True, None, None, None)
+    error = connection_failure("GET", URL("https://r/v2/"), aiohttp.ClientConnectorCertificateError(key, cause))
+    expected = 'Get "https://r/v2/": tls: failed to verify certificate: x509: certificate has expired'
+    assert str(error) == expected
+
+
+def test_no_secret_is_shown() -> None:
+    shown = repr(Credentials("me", "s3cret", "t0ken", "b3arer"))
+    assert "me" in shown
+    assert not any(secret in shown for secret in ("s3cret", "t0ken", "b3arer"))
+
+
+def test_credentials_from_a_strange_auth_config() -> None:
+    config = {"username": "me", "password": 5, "serveraddress": None, "auth": "x", "identitytoken": "t"}
+    assert Credentials.from_auth_config(config) == Credentials("me", "", "t")
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("7", 7), ("", 0), ("soon", 0), ("-3", 0), ("٣", 3)])
+def test_retry_after(text: str, seconds: float) -> None:
+    assert retry_after(text) == seconds
+
+
+def test_retry_after_a_date() -> None:
+    assert retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0
+    assert retry_after("Fri, 21 Oct 2118 07:28:00 GMT") > 1_000_000
+
+
+def test_pauses_grow_and_end() -> None:
+    settings = Settings(first_delay=1, longest_delay=10)
+    pauses = [pause(settings, attempt) for attempt in range(1, 40)]
+    assert 0.75 <= pauses[0] <= 1.25
+    assert max(pauses) <= 10
+    assert pause(settings, 1, "9") == 9

@@ -1,0 +1,58 @@
+"""Which URLs stand for a registry, and which proxy leads there."""
+
+import pytest
+from yarl import URL
+
+from pier.remote.proxies import proxy_for
+from pier.remote.resolver import endpoints
+from pier.remote.settings import Settings
+
+
+@pytest.mark.parametrize(
+    ("domain", "insecure", "expected"),
+    [
+        ("docker.io", (), ["https://registry-1.docker.io"]),
+        ("index.docker.io", (), ["https://registry-1.docker.io"]),
+        ("example.org", (), ["https://example.org"]),
+        ("example.org:5000", (), ["https://example.org:5000"]),
+        ("example.org:5000", ("example.org:5000",), ["https://example.org:5000", "http://example.org:5000"]),
+        ("example.org:5001", ("example.org:5000",), ["https://example.org:5001"]),
+        ("10.1.2.3:5000", ("10.0.0.0/8",), ["https://10.1.2.3:5000", "http://10.1.2.3:5000"]),
+        ("10.1.2.3:5000", (), ["https://10.1.2.3:5000"]),
+        ("localhost:5000", (), ["https://localhost:5000", "http://localhost:5000"]),
+        ("127.9.9.9", (), ["https://127.9.9.9", "http://127.9.9.9"]),
+        ("[::1]:5000", (), ["https://[::1]:5000", "http://[::1]:5000"]),
+    ],
+)
+def test_endpoints(domain: str, insecure: tuple[str, ...], expected: list[str]) -> None:
+    found = endpoints(domain, Settings(insecure=insecure))
+    assert [str(endpoint.base).rstrip("/") for endpoint in found] == expected
+    assert all(endpoint.verify for endpoint in found) == (len(found) == 1)
+
+
+def test_v2_url() -> None:
+    (endpoint,) = endpoints("example.org:5000", Settings())
+    assert str(endpoint.v2) == "https://example.org:5000/v2/"
+    assert endpoint.owns(URL("https://example.org:5000/anything"))
+    assert not endpoint.owns(URL("http://example.org:5000/v2/"))
+    assert not endpoint.owns(URL("https://example.org/v2/"))
+
+
+@pytest.mark.parametrize(
+    ("url", "environment", "expected"),
+    [
+        ("https://r.example/v2/", {"HTTPS_PROXY": "http://proxy:3128"}, "http://proxy:3128"),
+        ("https://r.example/v2/", {"https_proxy": "proxy:3128"}, "http://proxy:3128"),
+        ("http://r.example/v2/", {"HTTPS_PROXY": "http://proxy:3128"}, None),
+        ("https://127.0.0.1:5000/v2/", {"HTTPS_PROXY": "http://proxy:3128"}, None),
+        ("https://localhost/v2/", {"HTTPS_PROXY": "http://proxy:3128"}, None),
+        ("https://r.example/", {"HTTPS_PROXY": "http://proxy:1", "NO_PROXY": "other,.example"}, None),
+        ("https://r.example/", {"HTTPS_PROXY": "http://proxy:1", "NO_PROXY": "ample"}, "http://proxy:1"),
+        ("https://10.1.1.1/", {"HTTPS_PROXY": "http://proxy:1", "NO_PROXY": "10.0.0.0/8"}, None),
+        ("https://r.example:5/", {"HTTPS_PROXY": "http://proxy:1", "NO_PROXY": "r.example:6"}, "http://proxy:1"),
+        ("https://r.example/", {"HTTPS_PROXY": "http://proxy:1", "NO_PROXY": "*"}, None),
+    ],
+)
+def test_proxy(url: str, environment: dict[str, str], expected: str | None) -> None:
+    found = proxy_for(URL(url), environment)
+    assert (str(found).rstrip("/") if found else None) == expected
