@@ -1,0 +1,63 @@
+"""The application: one table of routes, and what happens around each request.
+
+Versioned and unversioned paths share the table. A handler returns a response, or raises an error kind,
+which becomes Docker's ``{"message": ...}``; whatever else it raises is a defect of ours, logged with its
+traceback and answered with 500.
+"""
+
+import asyncio
+from typing import Final, cast
+
+from aiohttp import web
+
+from pier.api import absent, archive, auth, containers, df, events, exec, images, networks, system, transfer, volumes
+from pier.api.call import Call, TooLarge
+from pier.api.replies import failure
+from pier.api.routing import Router, split_version
+from pier.api.server import Connection, Server
+from pier.api.services import Services
+from pier.api.status import status_of
+from pier.errors import Cancelled, PierError
+from pier.log import Logger
+
+_log: Final = Logger("pier.api")
+_NOUNS: Final = (system, auth, events, df, containers, archive, exec, transfer, images, volumes, networks, absent)
+ROUTER: Final = Router(route for noun in _NOUNS for route in noun.ROUTES)
+
+
+def make_server(services: Services) -> Server:
+    """Build the server that answers for ``services``; the caller gives it sockets."""
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        response = await answer(services, request)
+        if not response.prepared:
+            response.headers.update(services.system.headers())
+        return response
+
+    return Server(handle, access_log=None, keepalive_timeout=300, tcp_keepalive=False, lingering_time=5)
+
+
+async def answer(services: Services, request: web.BaseRequest) -> web.StreamResponse:
+    """Answer one request; never raises but for cancellation."""
+    connection = cast(Connection, request.protocol)
+    connection.forget_callbacks()
+    try:
+        version, path = split_version(request.rel_url.raw_path)
+        match = ROUTER.match(request.method, path)
+        call = Call(request, services, version, match.parameters, connection.on_lost)
+        return cast(web.StreamResponse, await match.handler(call))
+    except TooLarge as error:
+        return failure(413, error.message)
+    except PierError as error:
+        return failure(status_of(error), error.message)
+    except ConnectionError:
+        raise
+    except asyncio.CancelledError:
+        # A stream's work is cancelled when its client has gone; then nobody reads the answer.
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        return failure(status_of(Cancelled()), "the client went away")
+    except Exception as error:
+        _log.exception("a request failed", method=request.method, path=request.path)
+        return failure(500, f"internal error: {type(error).__name__}: {error}")
