@@ -59,12 +59,12 @@ class Docker:
     def __call__(
         self,
         *args: str,
-        code: int = 0,
+        code: int | set[int] = 0,
         stdin: bytes | None = None,
         timeout: float = 60,
         env: Mapping[str, str] | None = None,
     ) -> Result:
-        """Run to the end and insist on exit code ``code``."""
+        """Run to the end and insist on exit code ``code`` (or one of a set)."""
         done = subprocess.run(
             self.argv(*args),
             input=b"" if stdin is None else stdin,
@@ -74,12 +74,11 @@ class Docker:
             check=False,
         )
         result = Result(done.returncode, done.stdout, done.stderr)
-        assert result.code == code, (
-            f"docker {' '.join(args)}: exit {result.code}, not {code}\n{result.out}\n{result.err}"
-        )
+        wanted = code if isinstance(code, set) else {code}
+        assert result.code in wanted, f"docker {' '.join(args)}: exit {result.code}\n{result.out}\n{result.err}"
         return result
 
-    def fails(self, *args: str, code: int = 1, stdin: bytes | None = None) -> str:
+    def fails(self, *args: str, code: int | set[int] = 1, stdin: bytes | None = None) -> str:
         """Run, insist on failure, and return the error text."""
         return self(*args, code=code, stdin=stdin).err
 

@@ -136,7 +136,7 @@ def test_signals_are_passed_on(cli: Docker, name: str) -> None:
     read_until(process.stdout, b"ready")
     process.send_signal(signal.SIGTERM)
     out, _ = process.communicate(timeout=30)
-    assert out == b"\ncaught\n"
+    assert out.strip() == b"caught"
     assert process.returncode == 5
 
 
@@ -144,8 +144,11 @@ def test_attach_without_stdin_sees_new_output(cli: Docker, name: str) -> None:
     cli("run", "-d", "-i", "--name", name, IMAGE, "sh", "-c", "echo early; read line; echo got $line; exit 6")
     eventually(lambda: cli("logs", name).out == "early")
     process = cli.spawn("attach", name)
-    out, _ = process.communicate(b"a word\n", timeout=30)
-    assert out == b"got a word\n"
+    assert process.stdin and process.stdout
+    process.stdin.write(b"a word\n")
+    process.stdin.flush()
+    assert read_until(process.stdout, b"word\n") == b"got a word\n"
+    process.communicate(timeout=30)
     assert process.returncode == 6
 
 
