@@ -4,13 +4,13 @@ The token server speaks the Docker token specification (GET with Basic credentia
 identity token, OAuth2 (POST with a refresh token). Tokens are kept for one task, by scope.
 """
 
+import base64
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from aiohttp import BasicAuth
 from yarl import URL
 
 from pier.errors import DataCorrupted, Unauthorized, Unsupported
@@ -113,7 +113,8 @@ def basic(credentials: Credentials) -> str:
     """The Basic ``Authorization`` value. Raises Unauthorized without a user name, as Docker does."""
     if not credentials.username:
         raise Unauthorized("no basic auth credentials")
-    return BasicAuth(credentials.username, credentials.password, "utf-8").encode()
+    pair = f"{credentials.username}:{credentials.password}".encode()
+    return f"Basic {base64.b64encode(pair).decode()}"
 
 
 def _realm(challenge: Challenge) -> URL:

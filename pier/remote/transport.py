@@ -46,8 +46,9 @@ class Transport:
     ) -> aiohttp.ClientResponse:
         """Ask once and return the answer's head, whatever its status; the caller releases it.
 
-        ``patience``: seconds until the head has come, and between two pieces of the body. A redirect is
-        returned, not followed. Raises DeadlineExceeded, Unavailable or DataCorrupted.
+        ``patience``: seconds until the head has come once all is sent, and between two pieces of the
+        answer's body. A redirect is returned, not followed. Raises DeadlineExceeded, Unavailable or
+        DataCorrupted.
         """
         wait = patience or self.settings.stall_timeout
         sending = _Sending(body) if callable(body) else None
@@ -58,7 +59,7 @@ class Transport:
                     method,
                     url,
                     headers={"User-Agent": self.settings.user_agent, "Accept-Encoding": "identity", **headers},
-                    data=sending.chunks(deadline, wait) if sending else body,
+                    data=sending.chunks(deadline, self.settings.stall_timeout) if sending else body,
                     allow_redirects=False,
                     proxy=proxy_for(url, self.settings.environment),
                     ssl=context,
@@ -67,7 +68,8 @@ class Transport:
         except (aiohttp.ClientError, OSError) as error:
             if sending and sending.failure:
                 raise sending.failure from error
-            raise connection_failure(method, url, error, waited=wait) from error
+            waited = self.settings.stall_timeout if sending and not sending.done else wait
+            raise connection_failure(method, url, error, waited=waited) from error
 
     async def read(self, response: aiohttp.ClientResponse, limit: int) -> bytes:
         """The whole body, at most ``limit`` bytes of it; the connection is given back."""
@@ -110,7 +112,8 @@ class _Sending:
 
     def __init__(self, source: Callable[[], AsyncIterator[bytes]]) -> None:
         self._source = source
-        self.failure: Exception | None = None
+        self.failure: PierError | None = None
+        self.done = False
 
     async def chunks(self, deadline: asyncio.Timeout, wait: float) -> AsyncIterator[bytes]:
         loop = asyncio.get_running_loop()
@@ -122,4 +125,5 @@ class _Sending:
         except PierError as error:
             self.failure = error
             raise
+        self.done = True
         deadline.reschedule(None)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from aiohttp import BasicAuth, web
+from aiohttp import web
 
 from pier.linux import process
 
@@ -58,8 +58,8 @@ class TokenServer:
         header = request.headers.get("Authorization")
         if header is None:
             return ""
-        given = BasicAuth.decode(header)
-        return given.login if self.users.get(given.login) == given.password else None
+        name, _, password = base64.b64decode(header.removeprefix("Basic ")).decode().partition(":")
+        return name if self.users.get(name) == password else None
 
     async def _sign(self, user: str, access: list[dict[str, Any]]) -> str:
         certificate = (self.folder / "token.der").read_bytes()
