@@ -10,7 +10,21 @@ from typing import Final, cast
 
 from aiohttp import web
 
-from pier.api import absent, archive, auth, containers, df, events, exec, images, networks, system, transfer, volumes
+from pier.api import (
+    absent,
+    archive,
+    auth,
+    container_streams,
+    containers,
+    df,
+    events,
+    exec,
+    images,
+    networks,
+    system,
+    transfer,
+    volumes,
+)
 from pier.api.call import Call, TooLarge
 from pier.api.replies import failure
 from pier.api.routing import Router, split_version
@@ -21,8 +35,23 @@ from pier.errors import Cancelled, PierError
 from pier.log import Logger
 
 _log: Final = Logger("pier.api")
-_NOUNS: Final = (system, auth, events, df, containers, archive, exec, transfer, images, volumes, networks, absent)
-ROUTER: Final = Router(route for noun in _NOUNS for route in noun.ROUTES)
+ROUTER: Final = Router(
+    (
+        *system.ROUTES,
+        *auth.ROUTES,
+        *events.ROUTES,
+        *df.ROUTES,
+        *containers.ROUTES,
+        *container_streams.ROUTES,
+        *archive.ROUTES,
+        *exec.ROUTES,
+        *transfer.ROUTES,
+        *images.ROUTES,
+        *volumes.ROUTES,
+        *networks.ROUTES,
+        *absent.ROUTES,
+    )
+)
 
 
 def make_server(services: Services) -> Server:

@@ -71,18 +71,20 @@ class Call:
 
         Raises InvalidArgument in Docker's words, TooLarge over 8 MiB.
         """
-        data = await self.body()
-        if not data.strip():
+        data = await self.json_bytes(optional=optional)
+        return decode(data, shape) if data else shape()
+
+    async def json_bytes(self, *, optional: bool = False) -> bytes:
+        """The body, of which the Content-Type says that it is JSON; empty only where ``optional``."""
+        data = (await self.body()).strip()
+        if not data:
             if optional:
-                return shape()
+                return b""
             raise InvalidArgument("invalid JSON: got EOF while reading request body")
-        content_type = self.request.headers.get("Content-Type", "application/json")
+        content_type = self.request.headers.get("Content-Type", "")
         if content_type.partition(";")[0].strip().lower() not in ("application/json", ""):
             raise InvalidArgument(f"unsupported Content-Type header ({content_type}): must be 'application/json'")
-        try:
-            return msgspec.json.decode(data, type=shape)
-        except msgspec.DecodeError as error:
-            raise InvalidArgument(f"invalid JSON: {error}") from error
+        return data
 
     async def body(self) -> bytes:
         """Read the whole body, at most :data:`MAX_BODY` bytes of it. Raises TooLarge."""
@@ -112,3 +114,11 @@ class Call:
             return msgspec.json.decode(data, type=shape) if data.strip() else None
         except (binascii.Error, msgspec.DecodeError) as error:
             raise InvalidArgument(f"invalid {name} header: {error}") from error
+
+
+def decode(data: bytes, shape: type[T]) -> T:
+    """JSON to ``shape``. Raises InvalidArgument that names the field."""
+    try:
+        return msgspec.json.decode(data, type=shape)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise InvalidArgument(f"invalid JSON: {error}") from error

@@ -6,7 +6,7 @@ A client that goes away cancels the work.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from aiohttp import web
@@ -116,15 +116,26 @@ def _error(message: str) -> dict[str, Any]:
     return {"errorDetail": {"message": message}, "error": message}
 
 
-async def send_bytes(call: Call, chunks: AsyncIterator[bytes], content_type: str) -> web.StreamResponse:
-    """Stream bytes (archives). An error in the midst breaks the connection: the client must not take it for whole."""
-    response = web.StreamResponse(headers={"Content-Type": content_type} | call.services.system.headers())
+async def send_bytes(
+    call: Call, chunks: AsyncIterator[bytes], content_type: str, headers: Mapping[str, str] | None = None
+) -> web.StreamResponse:
+    """Stream bytes (archives). An error in the midst breaks the connection: nobody must take the part for the whole."""
+    response = web.StreamResponse(headers={"Content-Type": content_type, **(headers or {})})
+    response.headers.update(call.services.system.headers())
     response.enable_chunked_encoding()
-    async for chunk in chunks:
+    try:
+        async for chunk in chunks:
+            if not response.prepared:
+                await response.prepare(call.request)
+            await response.write(chunk)
         if not response.prepared:
             await response.prepare(call.request)
-        await response.write(chunk)
-    if not response.prepared:
-        await response.prepare(call.request)
+    except PierError as error:
+        if not response.prepared:
+            raise
+        _log.error("an archive broke off", path=call.request.path, error=error.message)
+        if call.request.transport is not None:
+            call.request.transport.abort()
+        raise ConnectionResetError("an archive broke off") from error
     await response.write_eof()
     return response

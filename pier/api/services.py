@@ -1,12 +1,14 @@
 """What the handlers need (contract): built once by the daemon, handed to every request."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from pier.containers.deps import Deps
-    from pier.events.bus import EventBus
-    from pier.images.deps import Images
+from pier.containers.deps import Deps
+from pier.events.bus import EventBus
+from pier.images.deps import Images
+from pier.networks.service import Networks
+from pier.remote.client import Registries
+from pier.volumes.service import Volumes
 
 
 class System(Protocol):
@@ -20,3 +22,17 @@ class System(Protocol):
 
     def headers(self) -> dict[str, str]:
         """The headers that every response carries."""
+
+    async def findings(self, *, fix: bool) -> list[dict[str, Any]]:
+        """What fsck finds: ``{"Kind", "Path", "Detail", "Fixed"}`` each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    containers: Deps
+    images: Images
+    networks: Networks
+    volumes: Volumes
+    events: EventBus
+    registries: Registries
+    system: System

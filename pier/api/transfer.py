@@ -1,0 +1,143 @@
+"""``/images``: what moves images in and out: pull, import, push, load and save."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from aiohttp import web
+
+from pier.api.call import Call
+from pier.api.messages import Progress, run_with_progress, send_bytes
+from pier.api.routing import Route
+from pier.errors import InvalidArgument, Unsupported
+from pier.images import archive, bootstrap, importing, pull, push
+from pier.images.importing import ImportOptions
+from pier.oci.platform import Platform, parse_platform
+from pier.oci.reference import Reference, parse_reference
+from pier.remote.settings import Credentials
+
+
+async def create_image(call: Call) -> web.StreamResponse:
+    """Pull where ``fromImage`` is given, else import."""
+    if call.text("fromImage"):
+        return await _pull(call)
+    if call.text("fromSrc"):
+        return await _import(call)
+    raise InvalidArgument("either fromImage or fromSrc must be given")
+
+
+async def _pull(call: Call) -> web.StreamResponse:
+    reference = _pull_reference(call.text("fromImage"), call.text("tag"))
+    platform = _platform(call)
+    credentials = _credentials(call)
+
+    async def work(report: Progress) -> None:
+        await pull.pull(call.services.images, call.services.registries, reference, platform, credentials, report)
+
+    return await run_with_progress(call, work)
+
+
+def _pull_reference(name: str, tag: str) -> Reference:
+    """``tag`` may be a tag or a digest, or be part of ``name`` already."""
+    if not tag:
+        return parse_reference(name).with_default_tag()
+    return parse_reference(f"{name}@{tag}" if ":" in tag else f"{name}:{tag}")
+
+
+def _platform(call: Call) -> Platform | None:
+    return parse_platform(call.text("platform")) if call.text("platform") else None
+
+
+def _credentials(call: Call) -> Credentials | None:
+    """What the client sends, if anything. An anonymous ``{}`` is nothing."""
+    config = call.header_json("X-Registry-Auth", dict[str, Any])
+    return Credentials.from_auth_config(config) if config else None
+
+
+async def _import(call: Call) -> web.StreamResponse:
+    if call.text("fromSrc") != "-":
+        raise Unsupported("importing from a URL is not supported: fetch it and send the archive (fromSrc=-)")
+    repository, tag = call.text("repo"), call.text("tag")
+    reference = None
+    if repository:
+        reference = parse_reference(repository)
+        reference = reference.with_tag(tag) if tag else reference.with_default_tag()
+    options = ImportOptions(
+        reference=reference,
+        changes=tuple(call.texts("changes")),
+        message=call.text("message"),
+        platform=_platform(call),
+    )
+
+    async def work(report: Progress) -> None:
+        await importing.import_tar(call.services.images, _upload(call), options, report)
+
+    return await run_with_progress(call, work)
+
+
+async def _upload(call: Call) -> AsyncIterator[bytes]:
+    async for chunk in call.request.content.iter_any():
+        yield chunk
+
+
+async def load_images(call: Call) -> web.StreamResponse:
+    quiet = call.flag("quiet")
+
+    async def work(report: Progress) -> None:
+        await archive.load(call.services.images, _upload(call), _quieter(report) if quiet else report)
+
+    return await run_with_progress(call, work)
+
+
+def _quieter(report: Progress) -> Progress:
+    """Without the progress of layers; what was loaded is still said."""
+
+    def only_results(message: dict[str, Any]) -> None:
+        if "stream" in message:
+            report(message)
+
+    return only_results
+
+
+async def save_images(call: Call) -> web.StreamResponse:
+    names = [name for each in call.texts("names") for name in each.split(",") if name]
+    if not names:
+        raise InvalidArgument("no image names were given")
+    return await send_bytes(call, archive.save(call.services.images, names), "application/x-tar")
+
+
+async def save_image(call: Call) -> web.StreamResponse:
+    return await send_bytes(call, archive.save(call.services.images, [call.name]), "application/x-tar")
+
+
+async def push_image(call: Call) -> web.StreamResponse:
+    reference = parse_reference(call.name)
+    if call.text("tag"):
+        reference = reference.with_tag(call.text("tag"))
+    credentials = _credentials(call)
+
+    async def work(report: Progress) -> None:
+        await push.push(call.services.images, call.services.registries, reference, credentials, report)
+
+    return await run_with_progress(call, work)
+
+
+async def bootstrap_image(call: Call) -> web.StreamResponse:
+    """Make a base image from the host's own package sources; an extension of Pier's."""
+    name = call.text("name")
+    if not name:
+        raise InvalidArgument("name is missing: debian, debian:SUITE or hello-world")
+
+    async def work(report: Progress) -> None:
+        await bootstrap.bootstrap(call.services.images, name, report)
+
+    return await run_with_progress(call, work)
+
+
+ROUTES = (
+    Route("POST", "/images/create", create_image),
+    Route("POST", "/images/load", load_images),
+    Route("POST", "/images/bootstrap", bootstrap_image),
+    Route("GET", "/images/get", save_images),
+    Route("GET", "/images/{name}/get", save_image),
+    Route("POST", "/images/{name}/push", push_image),
+)

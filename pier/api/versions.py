@@ -1,0 +1,73 @@
+"""What differs between versions of the API (pure): today's shapes to those that an older client expects.
+
+One function a shape; each takes and returns plain JSON values, newest first.
+"""
+
+from typing import Any
+
+import msgspec
+
+from pier.api.routing import Version
+
+
+def container_summary(body: dict[str, Any], version: Version) -> dict[str, Any]:
+    """An element of ``GET /containers/json``."""
+    if version < (1, 48):
+        body.pop("ImageManifestDescriptor", None)
+    return body
+
+
+def container(body: dict[str, Any], version: Version) -> dict[str, Any]:
+    """The body of ``GET /containers/{id}/json``."""
+    if version < (1, 48):
+        body.pop("ImageManifestDescriptor", None)
+    if version < (1, 44):
+        for endpoint in body.get("NetworkSettings", {}).get("Networks", {}).values():
+            endpoint.pop("DNSNames", None)
+    else:
+        body.get("Config", {}).pop("MacAddress", None)
+    return body
+
+
+def create_request(data: bytes, version: Version) -> bytes:
+    """The body of ``POST /containers/create``: what old clients meant by leaving something out."""
+    if version >= (1, 42) or b"ConsoleSize" not in data:
+        return data
+    try:
+        body = msgspec.json.decode(data)
+    except msgspec.DecodeError:
+        return data  # whoever decodes it says what is wrong
+    if isinstance(body, dict) and isinstance(body.get("HostConfig"), dict):
+        body["HostConfig"].pop("ConsoleSize", None)
+    return msgspec.json.encode(body)
+
+
+def image_summary(body: dict[str, Any], version: Version) -> dict[str, Any]:
+    """An element of ``GET /images/json``."""
+    if version < (1, 44):
+        body["VirtualSize"] = body["Size"]
+    if version < (1, 43):
+        if not body["RepoTags"] and not body["RepoDigests"]:
+            body["RepoTags"], body["RepoDigests"] = ["<none>:<none>"], ["<none>@<none>"]
+    return body
+
+
+def image(body: dict[str, Any], version: Version) -> dict[str, Any]:
+    """The body of ``GET /images/{name}/json``."""
+    if version < (1, 44):
+        body["VirtualSize"] = body["Size"]
+    if version < (1, 48):
+        body.pop("Descriptor", None)
+    return body
+
+
+def info(body: dict[str, Any], version: Version) -> dict[str, Any]:
+    """The body of ``GET /info``."""
+    if version < (1, 47):
+        body.get("RegistryConfig", {}).update(
+            AllowNondistributableArtifactsCIDRs=None, AllowNondistributableArtifactsHostnames=None
+        )
+    if version < (1, 50):
+        body.setdefault("BridgeNfIptables", False)
+        body.setdefault("BridgeNfIp6tables", False)
+    return body

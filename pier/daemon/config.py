@@ -1,0 +1,170 @@
+"""The configuration: defaults, ``daemon.json`` and flags, merged into one frozen value.
+
+What is given both in the file and as a flag is an error, as in dockerd: nobody should have to guess
+which one holds. The environment variable ``PIERD_CONFIG`` names the file where no flag does.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from pier.daemon.flags import parse_flags
+from pier.daemon.settings import SETTINGS, Setting
+from pier.errors import InvalidArgument
+from pier.log import LEVELS
+
+_BY_NAME: Final = {setting.name: setting for setting in SETTINGS}
+_DEFAULT_FILE: Final[str] = _BY_NAME["config-file"].default
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The value of every setting. ``config["data-root"]``; typed properties for what is asked often."""
+
+    values: Mapping[str, Any]
+
+    def __getitem__(self, name: str) -> Any:
+        return self.values[name]
+
+    @property
+    def root(self) -> Path:
+        return Path(self["data-root"])
+
+    @property
+    def run(self) -> Path:
+        return Path(self["exec-root"])
+
+    @property
+    def pidfile(self) -> Path:
+        return Path(self["pidfile"] or self.run / "pierd.pid")
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        return self["hosts"] or ("unix:///run/pier.sock",)
+
+    @property
+    def log_level(self) -> str:
+        return "debug" if self["debug"] else str(self["log-level"])
+
+    def pairs(self, name: str) -> dict[str, str]:
+        """A setting of ``key=value`` texts as a mapping."""
+        return dict(text.split("=", 1) for text in self[name])
+
+
+def load(arguments: Sequence[str], environment: Mapping[str, str]) -> Config:
+    """Merge and check everything. Raises InvalidArgument with one line that names the culprit."""
+    given = parse_flags(arguments)
+    path = given.get("config-file") or environment.get("PIERD_CONFIG") or _DEFAULT_FILE
+    explicit = "config-file" in given or "PIERD_CONFIG" in environment
+    merged = {setting.name: setting.default for setting in SETTINGS}
+    merged.update(_merge(path, _read_file(path, explicit), given))
+    merged["config-file"] = path
+    config = Config(merged)
+    _check(config)
+    return config
+
+
+def _merge(path: str, from_file: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    both = sorted(set(from_file) & set(given))
+    if both:
+        pairs = (f"{name}: (from flag: {_show(given[name])}, from file: {_show(from_file[name])})" for name in both)
+        raise _unusable(
+            path,
+            f"the following directives are specified both as a flag and in the configuration file: {', '.join(pairs)}",
+        )
+    return {**from_file, **given}
+
+
+def _read_file(path: str, explicit: bool) -> dict[str, Any]:
+    try:
+        text = Path(path).read_text()
+    except FileNotFoundError as error:
+        if not explicit:
+            return {}
+        raise _unusable(path, f"open {path}: no such file or directory") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unusable(path, str(error)) from error
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise _unusable(path, str(error)) from error
+    if not isinstance(content, dict):
+        raise _unusable(path, "a JSON object is expected")
+    return _from_json(path, content)
+
+
+def _from_json(path: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    unknown = sorted(name for name in content if name not in _BY_NAME or _BY_NAME[name].flag_only)
+    if unknown:
+        raise _unusable(path, f"the following directives don't match any configuration option: {', '.join(unknown)}")
+    result = {}
+    for name, value in content.items():
+        try:
+            result[name] = _value(_BY_NAME[name], value)
+        except ValueError as error:
+            raise _unusable(path, f"{name}: {error}") from error
+    return result
+
+
+def _value(setting: Setting, value: Any) -> Any:
+    """Check one value of the file. Maps (``log-opts``, ``runtimes``, ``default-ulimits``) have dockerd's shapes."""
+    if setting.many:
+        return tuple(setting.parse(_word(setting, word)) for word in _words(setting, value))
+    if setting.is_switch:
+        if not isinstance(value, bool):
+            raise ValueError(f"true or false expected, not {value!r}")
+        return value
+    if isinstance(setting.default, int) and isinstance(value, int) and not isinstance(value, bool):
+        return value
+    return setting.parse(_word(setting, value))
+
+
+def _word(setting: Setting, value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{setting.kind or 'boolean'} expected, not {json.dumps(value)[:60]}")
+    return value
+
+
+def _words(setting: Setting, value: Any) -> list[Any]:
+    if isinstance(value, list):
+        return value
+    if not isinstance(value, dict) or setting.kind not in ("map", "runtime", "ulimit"):
+        raise ValueError(f"a list is expected, not {json.dumps(value)[:60]}")
+    return [f"{key}={_member(setting, entry)}" for key, entry in value.items()]
+
+
+def _member(setting: Setting, entry: Any) -> Any:
+    if not isinstance(entry, dict):
+        return entry
+    if setting.kind == "runtime":
+        return entry.get("path", "")
+    return f"{entry.get('Soft', entry.get('Hard', ''))}:{entry.get('Hard', entry.get('Soft', ''))}"
+
+
+def _check(config: Config) -> None:
+    if config["log-level"] not in LEVELS:
+        raise InvalidArgument(f"invalid logging level: {config['log-level']}")
+    if config["storage-driver"] not in ("overlay2", "overlay"):
+        raise InvalidArgument(f"storage driver {config['storage-driver']} is not supported: use overlay2")
+    if config["log-driver"] not in ("json-file", "local", "none"):
+        raise InvalidArgument(f"logger: no log driver named '{config['log-driver']}' is registered")
+    for name in ("max-concurrent-downloads", "max-concurrent-uploads", "max-download-attempts"):
+        if config[name] < 1:
+            raise InvalidArgument(f"invalid {name.replace('-', ' ')}: {config[name]}")
+    if not 0 <= config["mtu"] <= 65535:
+        raise InvalidArgument(f"invalid default MTU: {config['mtu']}")
+    for name in ("data-root", "exec-root"):
+        if not Path(config[name]).is_absolute():
+            raise InvalidArgument(f"--{name} must be an absolute path: {config[name]}")
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "[" + " ".join(map(str, value)) + "]"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _unusable(path: str, reason: str) -> InvalidArgument:
+    return InvalidArgument(f"unable to configure the daemon with file {path}: {reason}")

@@ -1,0 +1,88 @@
+"""Texts of flags to values (pure). Each raises ValueError with the reason, in dockerd's words where it has some."""
+
+import ipaddress
+import re
+from typing import Final
+
+_TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+_FALSE: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
+_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgtp]?)i?b?", re.IGNORECASE)
+_ULIMITS: Final = frozenset(
+    "core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack".split()
+)
+
+
+def boolean(text: str) -> bool:
+    if text in _TRUE:
+        return True
+    if text in _FALSE:
+        return False
+    raise ValueError(f'strconv.ParseBool: parsing "{text}": invalid syntax')
+
+
+def integer(text: str) -> int:
+    if re.fullmatch(r"[+-]?\d+", text) is None:
+        raise ValueError(f'strconv.ParseInt: parsing "{text}": invalid syntax')
+    return int(text)
+
+
+def size(text: str) -> int:
+    """Bytes of ``64m``, ``1.5GiB``, ``1024``; units are powers of 1024."""
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"invalid size: '{text}'")
+    return int(float(match[1]) * 1024 ** " kmgtp".index(match[2].lower() or " "))
+
+
+def address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text.strip()))
+    except ValueError as error:
+        raise ValueError(f"invalid string being converted to IP address: {text}") from error
+
+
+def cidr(text: str) -> str:
+    """An interface address, ``172.20.0.1/24``; empty stays empty."""
+    if not text:
+        return ""
+    try:
+        if "/" not in text:
+            raise ValueError("no prefix length")
+        return str(ipaddress.IPv4Interface(text))
+    except ValueError as error:
+        raise ValueError(f"invalid CIDR address: {text}") from error
+
+
+def label(text: str) -> str:
+    if not text.partition("=")[1]:
+        raise ValueError(f"bad attribute format: {text}")
+    return text
+
+
+def pair(text: str) -> str:
+    """``key=value``, neither empty."""
+    key, _, value = text.partition("=")
+    if not key.strip() or not value.strip():
+        raise ValueError(f"bad format, key=value expected: {text}")
+    return f"{key.strip()}={value.strip()}"
+
+
+def ulimit(text: str) -> str:
+    """``name=soft[:hard]``, checked and kept as text."""
+    name, _, limits = text.partition("=")
+    if not limits or name not in _ULIMITS:
+        raise ValueError(
+            f"invalid ulimit type: {name}" if limits or name not in _ULIMITS else f"invalid ulimit: {text}"
+        )
+    soft, _, hard = limits.partition(":")
+    low, high = integer(soft), integer(hard or soft)
+    if high not in (-1,) and low > high:
+        raise ValueError(f"ulimit soft limit must be less than or equal to hard limit: {low} > {high}")
+    return f"{name}={low}:{high}"
+
+
+def ulimit_pair(text: str) -> tuple[str, tuple[int, int]]:
+    """Take apart what :func:`ulimit` accepted."""
+    name, _, limits = text.partition("=")
+    soft, _, hard = limits.partition(":")
+    return name, (int(soft), int(hard or soft))
