@@ -15,6 +15,13 @@ from pier.networks.network import Endpoint, Network
 class Driver(Protocol):
     """All methods may be called concurrently for different endpoints. Errors: kinds of ``errors``."""
 
+    async def settle(self, network: Network) -> Network:
+        """Before the first endpoint: the network with all that was left open (subnet, MTU) decided.
+
+        A subnet that was decided earlier, and that meanwhile clashes with a route, is decided anew;
+        so the network must have no endpoint.
+        """
+
     async def attach(self, network: Network, endpoint: Endpoint, sandbox: Path) -> None:
         """Make ``endpoint`` real inside the namespace at ``sandbox``. On failure nothing is left.
 
@@ -32,3 +39,9 @@ class Driver(Protocol):
 
     async def release(self, network: Network) -> None:
         """The network has no endpoints any more: leave no bridge, no rule. Idempotent."""
+
+    async def verify(self, network: Network, endpoints: Sequence[Endpoint]) -> list[str]:
+        """A sentence for each thing that is missing for ``endpoints`` or left over without one."""
+
+    def close(self) -> None:
+        """Let go of threads and sockets; the kernel's objects stay."""

@@ -7,7 +7,7 @@ a published port is one map element. What the chains do, and why, is said beside
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from pier.networks.network import Endpoint
 
@@ -94,11 +94,6 @@ def publishing(bridge: str, endpoint: Endpoint, verb: str = "add") -> str:
     entries = _entries(endpoint)
     table = table_name(bridge)
     return "".join(f"{verb} element ip {table} {name} {{ {entry} }}\n" for name, entry in entries)
-
-
-def drops_forwarded(chain: dict[str, Any]) -> bool:
-    """Whether an ``nft -j list chains`` object is somebody's base chain that drops what nobody accepted."""
-    return chain.get("hook") == "forward" and chain.get("type") == "filter" and chain.get("policy") == "drop"
 
 
 def _resolver_rules(plan: Plan) -> str:

@@ -49,7 +49,8 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     """A network. ``driver`` is ``bridge``, ``host`` or ``null``; ``created`` is RFC 3339 in UTC.
 
     ``subnet`` is in CIDR form (``172.18.0.0/24``), ``gateway`` a bare address; both are empty
-    for ``host`` and ``null``, and for a bridge until its first start has picked them.
+    for ``host`` and ``null``, and for a bridge until its first start has picked them. ``fixed``
+    says that the user chose the subnet: it is then never picked anew.
     """
 
     id: str
@@ -60,6 +61,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     bridge: str = ""
     subnet: str = ""
     gateway: str = ""
+    fixed: bool = False
     mtu: int = 0
     internal: bool = False
     ipv6: bool = False
