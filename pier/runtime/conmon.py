@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,8 @@ from typing import Final
 from pier.errors import Internal
 from pier.linux.process import Child, contents, spawn
 from pier.runtime.runtime import Stdio
+
+Place = Callable[[int], Awaitable[None]]
 
 _REAPERS: Final[set[asyncio.Task[int]]] = set()
 
@@ -107,7 +110,7 @@ class _Pipes:
 async def launch(
     wanted: Launch,
     *,
-    place: Callable[[int], Awaitable[None]] | None = None,
+    place: Place | None = None,
     connect: Callable[[], None] | None = None,
 ) -> Launched:
     """Start the supervisor and wait until the container is created, or the process runs.
@@ -131,9 +134,14 @@ async def launch(
             pass_fds=tuple(pipes.theirs.values()),
         )
         pipes.close_theirs()
-        _reap(child)
-        await _start(child, pipes, place, connect)
-        pid = _parse(await _read_line(pipes.ours["_OCI_SYNCPIPE"]), contents(complaints))
+        ended = _reap(child)
+        try:
+            await _start(child, pipes, place, connect)
+            pid = _parse(await _read_line(pipes.ours["_OCI_SYNCPIPE"]), contents(complaints))
+        except BaseException:
+            child.send_signal(signal.SIGKILL)  # the runtime that it has started dies with it
+            await asyncio.shield(ended)
+            raise
         return Launched(child.pid, pid)
     finally:
         pipes.close()
@@ -148,16 +156,17 @@ def _environment(wanted: Launch, pipes: _Pipes) -> dict[str, str]:
     return {"PATH": path, "TZ": "UTC0", "LC_ALL": "C", "TMPDIR": str(tmp), **ends}
 
 
-def _reap(child: Child) -> None:
+def _reap(child: Child) -> "asyncio.Task[int]":
     task = asyncio.create_task(child.wait())
     _REAPERS.add(task)
     task.add_done_callback(_REAPERS.discard)
+    return task
 
 
 async def _start(
     child: Child,
     pipes: _Pipes,
-    place: Callable[[int], Awaitable[None]] | None,
+    place: Place | None,
     connect: Callable[[], None] | None,
 ) -> None:
     start = pipes.ours.get("_OCI_STARTPIPE")

@@ -13,7 +13,7 @@ from pier.linux.process import pidfd_open_same, pidfd_signal, running, start_tim
 from pier.runtime import bundle as bundles
 from pier.runtime import exits
 from pier.runtime.attach import SocketStream, connect
-from pier.runtime.conmon import Launch, Launched, LaunchError, launch
+from pier.runtime.conmon import Launch, Launched, LaunchError, Place, launch
 from pier.runtime.failures import failure
 from pier.runtime.program import Program
 from pier.runtime.runtime import AttachStream, ExitResult, Stdio, Supervised
@@ -85,7 +85,7 @@ class LocalRuntime:
             exec_id=exec_id or None,
         )
 
-    def _place(self) -> "Any":
+    def _place(self) -> Place | None:
         if self._supervisors is None:
             return None
         group = self._supervisors

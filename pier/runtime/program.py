@@ -73,7 +73,8 @@ class Program:
     def known(self) -> list[str]:
         """Containers that the state folder holds."""
         with contextlib.suppress(FileNotFoundError):
-            return sorted(entry.name for entry in os.scandir(self.root) if entry.is_dir())
+            entries = os.scandir(self.root)
+            return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
         return []
 
     async def _run(self, command: str, *words: str, stdin: bytes | None = None) -> tuple[int, str]:

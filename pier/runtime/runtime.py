@@ -113,6 +113,10 @@ class Runtime(Protocol):
     path: Path
     version: str
 
+    def anticipate(self) -> None:
+        """A container or an exec will be created in the next milliseconds: what takes the kernel time begins
+        now, in the background. A hint, to be given as early as that is known; never needed."""
+
     async def create(self, id: str, bundle: Path, stdio: Stdio) -> Supervised:
         """Make the container of ``bundle/config.json``, all but started. Leaves nothing when it fails."""
 
@@ -140,15 +144,18 @@ class Runtime(Protocol):
         directory: Path,
         *,
         attach: bool = True,
-    ) -> "tuple[Supervised, AttachStream | None]":
+    ) -> tuple[Supervised, AttachStream | None]:
         """Run one more process in the container; with ``attach`` the stream was there before the first byte.
 
         ``process`` is the OCI ``process`` object (:func:`pier.runtime.spec.build_process`); ``directory`` is
         made, must be the exec's own, and is the caller's to remove after ``wait``.
         """
 
-    async def attach(self, process: Supervised) -> AttachStream:
-        """Connect to the streams. ``Conflict`` when it has ended."""
+    async def attach(self, process: Supervised, *, stdin: bool = True) -> AttachStream:
+        """Connect to the streams. ``Conflict`` when it has ended.
+
+        ``stdin=False`` says that this client will give no input, and that its leaving ends none.
+        """
 
     async def resize(self, process: Supervised, width: int, height: int) -> None:
         """Set the terminal's size in characters."""
@@ -167,3 +174,6 @@ class Runtime(Protocol):
 
     def known(self) -> list[str]:
         """The ids that the runtime keeps state for: what ``delete`` has not yet been called on."""
+
+    async def close(self) -> None:
+        """Give up what the daemon holds. Containers go on."""
