@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 LEVELS: Final = {
@@ -66,3 +67,18 @@ class Logger:
     def exception(self, message: str, **fields: Any) -> None:
         """Log at error level with the current exception's traceback."""
         self._logger.error(message, exc_info=True, extra={"fields": fields})
+
+
+_tracer: Callable[[str], None] | None = None
+
+
+def trace(point: str) -> None:
+    """Name a point that matters to crash safety, ``snapshot:committed``: tests stop or kill there."""
+    if _tracer is not None:
+        _tracer(point)
+
+
+def set_tracer(tracer: Callable[[str], None] | None) -> None:
+    """Have ``tracer`` called at every named point; None ends that. For tests."""
+    global _tracer
+    _tracer = tracer

@@ -15,7 +15,7 @@ from pier.oci.digest import Digest
 from pier.snapshots.snapshotter import Snapshotter
 
 Progress = Callable[[dict[str, Any]], None]
-"""Takes one message of Docker's JSON stream (``{"status", "id", "progressDetail", "progress"}``). Call it on the loop."""
+"""Takes one message of Docker's JSON stream (``{"status", "id", "progressDetail"...}``). Call it on the loop."""
 
 
 class Pins:

@@ -53,6 +53,7 @@ _MOUNT_ATTR_RDONLY: Final = 1
 _MOVE_MOUNT_F_EMPTY_PATH: Final = 4
 _AT_FDCWD: Final = -100
 _VALUE_MAX: Final = 255
+_OLD_KERNEL: Final = (errno.ENOSYS, errno.EINVAL)
 _FOLDERS: Final = ("lowerdir", "upperdir", "workdir")
 
 
@@ -72,12 +73,16 @@ def mount(wanted: Mount) -> None:
         _classic(wanted)
         return
     try:
-        with overlay(wanted) as descriptor:
-            _move_mount(descriptor, wanted.target)
+        descriptor = _detached(wanted)
     except OSError as error:
-        if error.errno not in (errno.ENOSYS, errno.EINVAL):
+        if error.errno not in _OLD_KERNEL:
             raise
         _classic_overlay(wanted)
+        return
+    try:
+        _move_mount(descriptor, wanted.target)
+    finally:
+        os.close(descriptor)
 
 
 def unmount(target: Path, *, detach: bool = False) -> None:
@@ -99,10 +104,16 @@ def mounted(path: Path) -> bool:
 def overlay(wanted: Mount) -> Iterator[int]:
     """The overlay, mounted nowhere: a descriptor of its root for openat(2) and the like; gone at the end.
 
-    Needs a kernel with ``lowerdir+`` (6.8); OSError EINVAL before.
+    ``target`` must be there all the same: an older kernel needs it for a moment.
     """
-    flags, data = _split(wanted.options)
-    descriptor = _detached(wanted, flags, data)
+    try:
+        descriptor = _detached(wanted)
+    except OSError as error:
+        if error.errno not in _OLD_KERNEL:
+            raise
+        _classic_overlay(wanted)
+        descriptor = os.open(wanted.target, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        unmount(wanted.target, detach=True)
     try:
         yield descriptor
     finally:
@@ -121,7 +132,8 @@ def _split(options: Sequence[str]) -> tuple[int, list[str]]:
     return flags, data
 
 
-def _detached(wanted: Mount, flags: int, data: Sequence[str]) -> int:
+def _detached(wanted: Mount) -> int:
+    flags, data = _split(wanted.options)
     with ExitStack() as stack:
         context = check(libc.syscall(_SYS_FSOPEN, b"overlay", _FSOPEN_CLOEXEC), wanted.target)
         stack.callback(os.close, context)

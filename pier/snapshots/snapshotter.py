@@ -123,6 +123,9 @@ class Snapshotter(Protocol):
     def merged(self, container_id: str) -> Path:
         """Where the root file system is to be mounted."""
 
+    def upper(self, container_id: str) -> Path:
+        """The folder of the container's own files, for ``diff.write_diff``. Raises NotFound."""
+
     def rw_usage(self, container_id: str) -> int:
         """Bytes of the container's own files."""
 

@@ -1,0 +1,220 @@
+"""Unpacking one layer's tar into the root folder of this process (it has called chroot(2)).
+
+Names are those of strangers, but nothing can be reached outside the root, no existing file is opened, and
+no final symlink followed. Whiteouts become the overlay's own: a character device 0/0 for a deleted name, an
+xattr for an opaque folder.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from pier.linux.helper_input import CHUNK, write_all
+from pier.linux.helper_skeleton import Writer
+from pier.linux.helper_tarheader import (
+    BLOCK_DEVICE,
+    CHAR,
+    FIFO,
+    FOLDER,
+    GNU_SPARSE,
+    LINK,
+    REGULAR,
+    SYMLINK,
+    Header,
+    TarError,
+    clean,
+    printable,
+)
+from pier.linux.helper_tarread import TarReader
+
+WHITEOUT: Final = b".wh."
+OPAQUE: Final = b".wh..wh..opq"
+OPAQUE_XATTR: Final = b"trusted.overlay.opaque"
+_META: Final = b".wh..wh."
+_NOT_OURS: Final = (b"trusted.overlay.", b"user.overlay.")
+_CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_SUID: Final = stat.S_ISUID | stat.S_ISGID
+
+
+class Unpacker:
+    """``replaced`` is a descriptor of a folder outside the root that takes what a later entry replaces."""
+
+    def __init__(self, reader: TarReader, skeleton: Writer | None, replaced: int, whiteouts: bool) -> None:
+        self._reader = reader
+        self._skeleton = skeleton
+        self._replaced = replaced
+        self._whiteouts = whiteouts
+        self._moved = 0
+        self._folders: dict[bytes, int] = {}
+        self.size = 0
+
+    def run(self) -> None:
+        """Unpack all. Raises TarError, or OSError with the name."""
+        os.umask(0)
+        for header in self._reader.entries():
+            path = clean(header.name)
+            folder, _, base = path.rpartition(b"/")
+            try:
+                if self._whiteouts and base.startswith(WHITEOUT):
+                    self._whiteout(header, folder, base)
+                else:
+                    self._entry(header, path)
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, printable(header.name)) from error
+        for path, mtime in reversed(self._folders.items()):
+            with suppress(FileNotFoundError, NotADirectoryError):  # replaced by a later entry
+                os.utime(path, ns=(mtime, mtime), follow_symlinks=False)
+
+    def _entry(self, header: Header, path: bytes) -> None:
+        if not path and header.kind != FOLDER:
+            raise TarError(f"invalid name {printable(header.name)} of an entry that is no folder")
+        if header.kind == REGULAR or header.kind == GNU_SPARSE:
+            self._regular(header, path)
+        elif header.kind == FOLDER:
+            self._folder(header, path)
+        elif header.kind == SYMLINK:
+            self._place(path, lambda: os.symlink(header.link, path))
+            self.size += len(header.link)
+            self._set_owner_and_time(header, path)
+        elif header.kind == LINK:
+            self._link(header, path)
+        elif header.kind in (CHAR, BLOCK_DEVICE, FIFO):
+            self._node(header, path)
+        else:
+            raise TarError(f"unhandled tar header type {header.kind[0]}")
+
+    def _regular(self, header: Header, path: bytes) -> None:
+        try:
+            descriptor = os.open(path, _CREATE, header.mode)
+        except (FileNotFoundError, FileExistsError):
+            descriptor = self._place(path, lambda: os.open(path, _CREATE, header.mode))
+        try:
+            if header.kind == GNU_SPARSE or header.sparse:
+                self._sparse(header, descriptor)
+            elif header.size:
+                if self._skeleton is not None:
+                    self._skeleton.file(path, header.size)
+                self.size += header.size
+                self._reader.content(header.size, lambda data: write_all(descriptor, data))
+            os.fchown(descriptor, header.uid, header.gid)
+            for name, value in header.xattrs.items():
+                _set_xattr(descriptor, name, value)
+            if header.mode & _SUID:
+                os.fchmod(descriptor, header.mode)
+            os.utime(descriptor, ns=(header.mtime, header.mtime))
+        finally:
+            os.close(descriptor)
+
+    def _sparse(self, header: Header, descriptor: int) -> None:
+        """The stored bytes go into the skeleton as they are: sparse files are rare and small."""
+        for offset, length in self._reader.sparse_map(header):
+            os.lseek(descriptor, offset, os.SEEK_SET)
+            while length:
+                data = self._reader.raw(min(length, CHUNK))
+                write_all(descriptor, data)
+                length -= len(data)
+        os.ftruncate(descriptor, header.real_size)
+        self.size += header.real_size
+
+    def _folder(self, header: Header, path: bytes) -> None:
+        if path:
+            self._place(path, lambda: os.mkdir(path, 0o700), folder=True)
+        path = path or b"."
+        os.chown(path, header.uid, header.gid, follow_symlinks=False)
+        for name, value in header.xattrs.items():
+            _set_xattr(path, name, value)
+        os.chmod(path, header.mode)
+        self._folders[path] = header.mtime
+
+    def _link(self, header: Header, path: bytes) -> None:
+        target = clean(header.link)
+        if target == path:
+            return
+        try:
+            self._place(path, lambda: os.link(target, path, follow_symlinks=False))
+        except FileNotFoundError as error:
+            raise TarError(f"hard link {printable(header.name)} to {printable(header.link)}: no such file") from error
+
+    def _node(self, header: Header, path: bytes) -> None:
+        kind = {CHAR: stat.S_IFCHR, BLOCK_DEVICE: stat.S_IFBLK, FIFO: stat.S_IFIFO}[header.kind]
+        if not (0 <= header.major < 1 << 32 and 0 <= header.minor < 1 << 32):
+            raise TarError(f"invalid device number of {printable(header.name)}")
+        device = os.makedev(header.major, header.minor)
+        self._place(path, lambda: os.mknod(path, kind | header.mode, device))
+        os.chown(path, header.uid, header.gid, follow_symlinks=False)
+        os.chmod(path, header.mode)
+        os.utime(path, ns=(header.mtime, header.mtime), follow_symlinks=False)
+
+    def _set_owner_and_time(self, header: Header, path: bytes) -> None:
+        os.chown(path, header.uid, header.gid, follow_symlinks=False)
+        for name, value in header.xattrs.items():
+            _set_xattr(path, name, value)
+        os.utime(path, ns=(header.mtime, header.mtime), follow_symlinks=False)
+
+    def _place(self, path: bytes, make: Callable[[], int | None], *, folder: bool = False) -> int:
+        """``make()`` something at ``path``: its parents first, in the place of what an earlier entry put there."""
+        try:
+            return make() or 0
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(path) or b".", 0o755, exist_ok=True)
+            return make() or 0
+        except FileExistsError:
+            status = os.lstat(path)
+        if folder and stat.S_ISDIR(status.st_mode):
+            return 0
+        hides = self._clear(path, status)
+        made = make() or 0
+        if hides and folder:
+            os.setxattr(path, OPAQUE_XATTR, b"y")
+        return made
+
+    def _clear(self, path: bytes, status: os.stat_result) -> bool:
+        """Take away what is at ``path``; returns whether it was a whiteout."""
+        if stat.S_ISDIR(status.st_mode) or (stat.S_ISREG(status.st_mode) and status.st_size):
+            os.rename(path, str(self._moved), dst_dir_fd=self._replaced)
+            self._moved += 1
+            self.size -= status.st_size if stat.S_ISREG(status.st_mode) else 0
+            if self._skeleton is not None:
+                self._skeleton.moved(path)
+            return False
+        os.unlink(path)
+        return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
+
+    def _whiteout(self, header: Header, folder: bytes, base: bytes) -> None:
+        while header.size:
+            header.size -= len(self._reader.raw(min(header.size, CHUNK)))
+        if base == OPAQUE:
+            os.makedirs(folder or b".", 0o755, exist_ok=True)
+            os.setxattr(folder or b".", OPAQUE_XATTR, b"y", follow_symlinks=False)
+        elif not base.startswith(_META):
+            name = base[len(WHITEOUT) :]
+            if name in (b"", b".", b".."):
+                raise TarError(f"invalid whiteout {printable(header.name)}")
+            self._hide(header, os.path.join(folder, name))
+
+    def _hide(self, header: Header, path: bytes) -> None:
+        """Hide what layers below have at ``path``; what this layer has there, whiteouts do not touch."""
+        try:
+            os.mknod(path, stat.S_IFCHR, 0)
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
+            os.mknod(path, stat.S_IFCHR, 0)
+        except FileExistsError:
+            if stat.S_ISDIR(os.lstat(path).st_mode):
+                os.setxattr(path, OPAQUE_XATTR, b"y", follow_symlinks=False)
+            return
+        os.chown(path, header.uid, header.gid, follow_symlinks=False)
+
+
+def _set_xattr(target: bytes | int, name: bytes, value: bytes) -> None:
+    """An xattr that the file system or the kind of file does not take is left out, as Docker does."""
+    if name.startswith(_NOT_OURS):
+        return
+    try:
+        os.setxattr(target, name, value, follow_symlinks=isinstance(target, int))
+    except OSError as error:
+        if error.errno not in (errno.ENOTSUP, errno.EPERM):
+            raise

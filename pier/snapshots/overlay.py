@@ -1,0 +1,320 @@
+"""The overlay2 snapshotter: layers as folders, stacked by the kernel's overlayfs."""
+
+import os
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from pier.content.journal import Entry, Journal
+from pier.errors import Conflict, NotFound
+from pier.linux.files import used_bytes
+from pier.linux.mount import Mount, mounted, overlay, unmount
+from pier.log import trace
+from pier.oci.digest import Digest
+from pier.oci.image import chain_id as chain_id_of
+from pier.snapshots import layerdb
+from pier.snapshots.changes import changes
+from pier.snapshots.fsck import verify
+from pier.snapshots.initlayer import populate
+from pier.snapshots.layerdb import Places, RwRecord
+from pier.snapshots.snapshotter import Change, Finding, Layer, LayerWriter, Skeleton
+from pier.snapshots.trash import Trash
+
+_OPTIONS: Final = ("index=off", "metacopy=off", "redirect_dir=off")
+
+
+class OverlaySnapshotter:
+    """Implements :class:`pier.snapshots.snapshotter.Snapshotter` below ``root``, the data root."""
+
+    def __init__(self, root: Path, journal: Journal) -> None:
+        self._places = Places(root)
+        self._places.make()
+        self._journal = journal
+        self._trash = Trash(self._places.trash)
+        self._lock = threading.RLock()
+        self._layers = {layer.chain_id: layer for layer in layerdb.read_layers(self._places)}
+        self._rw = {record.container_id: record for record in layerdb.read_rws(self._places)}
+        self._users = Counter(layer.parent for layer in self._layers.values())
+
+    def layer(self, chain_id: Digest) -> Layer:
+        layer = self._layers.get(chain_id)
+        if layer is None:
+            raise NotFound(f"layer {chain_id} does not exist")
+        return layer
+
+    def layers(self) -> Mapping[Digest, Layer]:
+        return dict(self._layers)
+
+    def begin_layer(self) -> LayerWriter:
+        cache_id, link = layerdb.new_cache_id(), layerdb.new_link_name()
+        entry = self._journal.begin("layer:create", cache_id, {"link": link})
+        trace("layer:begun")
+        self._places.new_folder(cache_id, link=link)
+        return _Writer(self, entry, self._places.cache(cache_id))
+
+    def commit_layer(
+        self, entry: Entry, parent: Digest | None, diff_id: Digest, size: int, skeleton: Skeleton | None
+    ) -> Layer:
+        """Finish what ``begin_layer`` began; for the writer."""
+        chain_id = chain_id_of(parent, diff_id)
+        with self._lock:
+            if chain_id in self._layers:
+                self.drop_layer(entry)
+                return self._layers[chain_id]
+            if parent is not None:
+                layerdb.write(
+                    self._places.cache(entry.key) / "lower", self._places.chain_of(self.layer(parent).cache_id)
+                )
+            layer = Layer(
+                chain_id,
+                diff_id,
+                parent,
+                entry.key,
+                size,
+                skeleton.tar_size if skeleton else 0,
+                self._places.cache(entry.key) / "diff",
+                self._places.layer(chain_id) / "skeleton" if skeleton else None,
+            )
+            trace("layer:unpacked")
+            layerdb.write_layer(self._places, layer, skeleton.path if skeleton else None)
+            trace("layer:recorded")
+            self._layers[chain_id] = layer
+            self._users[parent] += 1
+            self._journal.done(entry)
+        return layer
+
+    def drop_layer(self, entry: Entry) -> None:
+        """Undo what ``begin_layer`` began; for the writer."""
+        self._discard(entry.key, entry.detail.get("link"))
+        self._journal.done(entry)
+
+    def remove_layer(self, chain_id: Digest) -> None:
+        with self._lock:
+            layer = self.layer(chain_id)
+            if self._users[chain_id]:
+                raise Conflict(f"layer {chain_id} has other layers on top of it")
+            if any(record.parent == chain_id for record in self._rw.values()):
+                raise Conflict(f"layer {chain_id} is in use by a container")
+            entry = self._journal.begin("layer:remove", chain_id, {"cache_id": layer.cache_id})
+            trace("layer:removing")
+            del self._layers[chain_id]
+            self._users[layer.parent] -= 1
+            self._finish_layer_removal(entry)
+
+    def _finish_layer_removal(self, entry: Entry) -> None:
+        cache_id = str(entry.detail["cache_id"])
+        self._trash.take(self._places.layer(Digest(entry.key)))
+        trace("layer:unrecorded")
+        self._discard(cache_id)
+        self._discard(f"{cache_id}-init")
+        self._journal.done(entry)
+
+    def _discard(self, cache_id: str, link: str | None = None) -> None:
+        folder = self._places.cache(cache_id)
+        self._places.drop_link(folder)
+        if link:
+            (self._places.links / link).unlink(missing_ok=True)
+        self._trash.take(folder)
+
+    def create_rw(self, container_id: str, parent: Digest | None) -> None:
+        with self._lock:
+            if container_id in self._rw:
+                raise Conflict(f"container {container_id} has a snapshot already")
+            init_id = self._init_layer(parent)
+            record = RwRecord(container_id, layerdb.new_cache_id(), init_id, parent)
+            entry = self._journal.begin("rw:create", container_id, {"mount_id": record.mount_id})
+            trace("rw:begun")
+            folder = self._places.new_folder(record.mount_id)
+            _like(folder / "diff", self._places.cache(init_id) / "diff")
+            os.mkdir(folder / "work", 0o700)
+            os.mkdir(folder / "merged", 0o755)
+            layerdb.write(folder / "lower", self._places.chain_of(init_id))
+            trace("rw:made")
+            layerdb.write_rw(self._places, record)
+            self._rw[container_id] = record
+            self._journal.done(entry)
+
+    def _init_layer(self, parent: Digest | None) -> str:
+        """The cache ID of the init layer on top of ``parent``, made at its first use."""
+        base = self.layer(parent).cache_id if parent is not None else layerdb.SCRATCH
+        init_id = f"{base}-init"
+        if (self._places.cache(init_id) / "ready").exists():
+            return init_id
+        entry = self._journal.begin("init:create", init_id)
+        self._discard(init_id)
+        folder = self._places.new_folder(init_id)
+        trace("init:begun")
+        lower = self._places.chain_of(base) if parent is not None else ""
+        if lower:
+            layerdb.write(folder / "lower", lower)
+            _like(folder / "diff", self._places.cache(base) / "diff")
+        self._populate(folder, lower)
+        layerdb.write(folder / "ready", "")
+        self._journal.done(entry)
+        return init_id
+
+    def _populate(self, folder: Path, lower: str) -> None:
+        if not lower:
+            root = os.open(folder / "diff", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                populate(root)
+            finally:
+                os.close(root)
+            return
+        os.mkdir(folder / "work", 0o700)
+        with overlay(self._mount(lower, folder, folder / "work")) as root:
+            populate(root)
+        self._trash.take(folder / "work")
+
+    def _mount(self, lower: str, folder: Path, target: Path) -> Mount:
+        folders = (
+            f"lowerdir={self._places.absolute(lower)}",
+            f"upperdir={folder / 'diff'}",
+            f"workdir={folder / 'work'}",
+        )
+        return Mount("overlay", "overlay", target, (*folders, *_OPTIONS))
+
+    def rw_parent(self, container_id: str) -> Digest | None:
+        return self._record(container_id).parent
+
+    def rw_snapshots(self) -> dict[str, Digest | None]:
+        return {container_id: record.parent for container_id, record in list(self._rw.items())}
+
+    def rw_mounts(self, container_id: str) -> list[Mount]:
+        folder = self._places.cache(self._record(container_id).mount_id)
+        return [self._mount(self._places.lower_of(folder.name), folder, folder / "merged")]
+
+    def merged(self, container_id: str) -> Path:
+        return self._places.cache(self._record(container_id).mount_id) / "merged"
+
+    def upper(self, container_id: str) -> Path:
+        """The folder of the container's own files, with whiteouts."""
+        return self._places.cache(self._record(container_id).mount_id) / "diff"
+
+    def rw_usage(self, container_id: str) -> int:
+        return used_bytes(self.upper(container_id))
+
+    def rw_changes(self, container_id: str) -> list[Change]:
+        record = self._record(container_id)
+        upper = os.open(self.upper(container_id), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            chain = self._places.lower_of(record.mount_id)
+            if ":" in chain:
+                with overlay(self._read_only(chain, self._places.cache(record.init_id) / "diff")) as lower:
+                    return changes(upper, lower)
+            lower = os.open(self._places.overlay / chain, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                return changes(upper, lower)
+            finally:
+                os.close(lower)
+        finally:
+            os.close(upper)
+
+    def rw_graph(self, container_id: str) -> dict[str, str]:
+        folder = self._places.cache(self._record(container_id).mount_id)
+        return self._graph(folder)
+
+    def layer_graph(self, chain_id: Digest) -> dict[str, str]:
+        return self._graph(self._places.cache(self.layer(chain_id).cache_id))
+
+    def _graph(self, folder: Path) -> dict[str, str]:
+        lower = self._places.lower_of(folder.name)
+        below = {"LowerDir": self._places.real(lower)} if lower else {}
+        upper, work = str(folder / "diff"), str(folder / "work")
+        return {**below, "MergedDir": str(folder / "merged"), "UpperDir": upper, "WorkDir": work}
+
+    def remove_rw(self, container_id: str) -> None:
+        with self._lock:
+            record = self._rw.pop(container_id, None)
+            if record is None:
+                return
+            entry = self._journal.begin("rw:remove", container_id, {"mount_id": record.mount_id})
+        trace("rw:removing")
+        self._finish_rw_removal(entry)
+
+    def _finish_rw_removal(self, entry: Entry) -> None:
+        mount_id = str(entry.detail["mount_id"])
+        merged = self._places.cache(mount_id) / "merged"
+        while mounted(merged):
+            unmount(merged, detach=True)
+        self._trash.take(self._places.rw(entry.key))
+        trace("rw:unrecorded")
+        self._discard(mount_id)
+        self._journal.done(entry)
+
+    def view(self, chain_id: Digest, target: Path) -> Mount:
+        layer = self.layer(chain_id)
+        if layer.parent is None:
+            return Mount("bind", str(layer.root), target, ("bind", "ro"))
+        return self._read_only(self._places.chain_of(layer.cache_id), target)
+
+    def _read_only(self, chain: str, target: Path) -> Mount:
+        return Mount("overlay", "overlay", target, (f"lowerdir={self._places.absolute(chain)}", *_OPTIONS, "ro"))
+
+    def recover(self) -> None:
+        cached = {layer.cache_id for layer in self._layers.values()}
+        for entry in self._journal.pending("layer:create"):
+            if entry.key in cached:
+                self._journal.done(entry)
+            else:
+                self.drop_layer(entry)
+        for entry in self._journal.pending("layer:remove"):
+            self._layers.pop(Digest(entry.key), None)
+            self._finish_layer_removal(entry)
+        for entry in self._journal.pending("init:create"):
+            if not (self._places.cache(entry.key) / "ready").exists():
+                self._discard(entry.key)
+            self._journal.done(entry)
+        for entry in self._journal.pending("rw:create"):
+            if entry.key in self._rw:
+                self._journal.done(entry)
+            else:
+                self._finish_rw_removal(entry)
+        for entry in self._journal.pending("rw:remove"):
+            self._rw.pop(entry.key, None)
+            self._finish_rw_removal(entry)
+        layerdb.clear_drafts(self._places)
+        self._trash.empty()
+
+    def verify(self) -> list[Finding]:
+        with self._lock:
+            return verify(self._places, [*self._layers.values()], [*self._rw.values()])
+
+    def close(self) -> None:
+        self._trash.close()
+
+    def _record(self, container_id: str) -> RwRecord:
+        record = self._rw.get(container_id)
+        if record is None:
+            raise NotFound(f"container {container_id} has no snapshot")
+        return record
+
+
+class _Writer:
+    """Implements :class:`pier.snapshots.snapshotter.LayerWriter`."""
+
+    def __init__(self, snapshots: OverlaySnapshotter, entry: Entry, side: Path) -> None:
+        self._snapshots = snapshots
+        self._entry: Entry | None = entry
+        self.side = side
+        self.root = side / "diff"
+
+    def commit(self, parent: Digest | None, diff_id: Digest, size: int, skeleton: Skeleton | None = None) -> Layer:
+        assert self._entry is not None, "the layer was committed or aborted already"
+        layer = self._snapshots.commit_layer(self._entry, parent, diff_id, size, skeleton)
+        self._entry = None
+        return layer
+
+    def abort(self) -> None:
+        if self._entry is not None:
+            self._snapshots.drop_layer(self._entry)
+            self._entry = None
+
+
+def _like(folder: Path, model: Path) -> None:
+    """Give ``folder`` the owner and the mode of ``model``: an overlay shows those of its uppermost root."""
+    status = os.stat(model)
+    os.chown(folder, status.st_uid, status.st_gid)
+    os.chmod(folder, status.st_mode & 0o7777)
