@@ -10,9 +10,11 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import docker
 import pytest
 
 from tests.compat.docker_cli import Docker
@@ -74,6 +76,20 @@ def cli(session_cli: Docker) -> Iterator[Docker]:
 def remove_containers(cli: Docker) -> None:
     if left := cli("ps", "-aq", "--filter", f"label={cli.label}").lines:
         cli("rm", "-f", "-v", *left)
+
+
+@pytest.fixture
+def client(cli: Docker) -> Iterator[docker.DockerClient]:
+    """docker-py, aimed at the same engine."""
+    with closing(docker.DockerClient(base_url=cli.host, timeout=60)) as made:
+        yield made
+
+
+@pytest.fixture
+def labels(cli: Docker) -> dict[str, str]:
+    """Labels by which the clean-up knows a container."""
+    key, _, value = cli.label.partition("=")
+    return {key: value}
 
 
 @pytest.fixture
