@@ -5,10 +5,12 @@ makes them worth passing. ``PIER_TEST_ENGINE_ROOT`` is where that engine's root 
 live in a root of its own (bind mounts need folders that both sides see).
 """
 
+import gc
 import os
 import shutil
 import tempfile
 import uuid
+import warnings
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -80,9 +82,12 @@ def remove_containers(cli: Docker) -> None:
 
 @pytest.fixture
 def client(cli: Docker) -> Iterator[docker.DockerClient]:
-    """docker-py, aimed at the same engine."""
+    """docker-py, aimed at the same engine. Sockets of streams that were not read out are its garbage: swept here."""
     with closing(docker.DockerClient(base_url=cli.host, timeout=60)) as made:
         yield made
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.fixture

@@ -13,9 +13,6 @@ from docker.types import LogConfig, Mount, Ulimit
 from tests.compat.conftest import IMAGE
 from tests.compat.docker_cli import eventually
 
-# docker-py leaves sockets of unread streams to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
 
 @pytest.fixture
 def run(client: Any, labels: dict[str, str]) -> Any:
