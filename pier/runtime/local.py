@@ -15,8 +15,10 @@ from pier.runtime import exits
 from pier.runtime.attach import SocketStream, connect
 from pier.runtime.conmon import Launch, Launched, LaunchError, Place, launch
 from pier.runtime.failures import failure
+from pier.runtime.filters import FilterStore
 from pier.runtime.program import Program
 from pier.runtime.runtime import AttachStream, ExitResult, Stdio, Supervised
+from pier.runtime.warmth import Warmth
 
 _RESIZE: Final = 1
 _REOPEN_LOG: Final = 2
@@ -37,15 +39,16 @@ class LocalRuntime:
         self._conmon = conmon
         self._run = run
         self._supervisors = supervisors
-        self._warming: asyncio.Task[None] | None = None
+        self._warmth = Warmth(trees)
+        self._filters = FilterStore(run / "seccomp", program.version) if program.name == "crun" else None
 
     def anticipate(self) -> None:
-        """Say that a container is about to be created: what the kernel needs time for begins now. Costs nothing."""
-        if self._warming is None or self._warming.done():
-            self._warming = asyncio.create_task(asyncio.to_thread(cgroup.warm, self.trees))
+        self._warmth.extend()
 
     async def create(self, id: str, bundle: Path, stdio: Stdio) -> Supervised:
         self.anticipate()
+        spec = bundles.read(bundle)
+        uncompiled = self._use_filter(bundle, spec)
         wanted = Launch(
             self._conmon, self._program.executable(), self._program.options(), id, bundle, stdio, tmp=self._run
         )
@@ -53,11 +56,21 @@ class LocalRuntime:
             launched = await launch(wanted, place=self._place())
         except LaunchError as error:
             await self.delete(id, force=True)
-            raise self._failure("create", str(error), bundles.read(bundle).get("process", {})) from error
+            raise self._failure("create", str(error), spec.get("process", {})) from error
         except asyncio.CancelledError:
             await asyncio.shield(self.delete(id, force=True))
             raise
+        if uncompiled and self._filters:
+            self._filters.keep(uncompiled, self._program.root / id / "seccomp.bpf")
         return self._supervised(launched, id, bundle, stdio)
+
+    def _use_filter(self, bundle: Path, spec: dict[str, Any]) -> str | None:
+        """Write the compiled filter into the bundle, or return the key of the one that will be compiled."""
+        key = self._filters.key(spec) if self._filters else None
+        if key is None or self._filters is None or not self._filters.annotate(spec, key):
+            return key
+        bundles.write_json(bundle / bundles.CONFIG, spec)
+        return None
 
     def _failure(self, verb: str, said: str, process: dict[str, Any]) -> Exception:
         return failure(verb, self.name, said, process.get("args") or [])
@@ -217,9 +230,7 @@ class LocalRuntime:
 
     async def close(self) -> None:
         """Give up descriptors; containers go on."""
-        if self._warming is not None:
-            with contextlib.suppress(OSError):
-                await self._warming
+        await self._warmth.close()
         self._program.close()
 
 
