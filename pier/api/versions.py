@@ -46,9 +46,8 @@ def image_summary(body: dict[str, Any], version: Version) -> dict[str, Any]:
     """An element of ``GET /images/json``."""
     if version < (1, 44):
         body["VirtualSize"] = body["Size"]
-    if version < (1, 43):
-        if not body["RepoTags"] and not body["RepoDigests"]:
-            body["RepoTags"], body["RepoDigests"] = ["<none>:<none>"], ["<none>@<none>"]
+    if version < (1, 43) and not body["RepoTags"] and not body["RepoDigests"]:
+        body["RepoTags"], body["RepoDigests"] = ["<none>:<none>"], ["<none>@<none>"]
     return body
 
 

@@ -1,4 +1,4 @@
-"""A command line to settings (pure), with pflag's syntax: ``--flag value``, ``--flag=value``, ``-fvalue``, ``-Dl debug``."""
+"""A command line to settings (pure), as pflag reads it: ``--flag value``, ``--flag=value``, ``-fvalue``, ``-Dl x``."""
 
 from collections.abc import Sequence
 from typing import Any, Final

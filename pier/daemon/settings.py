@@ -123,7 +123,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         flag="log-opt",
         many=True,
         parse=values.pair,
-    ),  # fmt: skip
+    ),
     _text("cgroup-parent", "", "Parent cgroup of all containers"),
     _text("default-cgroupns-mode", "", "Cgroup namespace of containers (host|private)"),
     _text("seccomp-profile", "builtin", "Seccomp profile: a path, builtin, or unconfined"),

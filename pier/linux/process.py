@@ -45,6 +45,15 @@ class Child:
             self._close()
         return self._process.returncode
 
+    def wait_sync(self, timeout: float | None = None) -> int:
+        """:meth:`wait` for threads and for programs without a loop. ``TimeoutError`` while it still runs."""
+        try:
+            returncode = self._process.wait(timeout)
+        except subprocess.TimeoutExpired as error:
+            raise TimeoutError(f"process {self.pid} still runs after {timeout} s") from error
+        self._close()
+        return returncode
+
     def send_signal(self, number: int) -> None:
         """Signal the child; one that has ended is no error."""
         if self._process.returncode is None:
@@ -137,6 +146,17 @@ async def spawn(
     ``pass_fds`` keep their numbers in the child. It takes about a millisecond, on the loop.
     """
     return Child(_popen(argv, stdin, stdout, stderr, env, cwd, pass_fds, new_session))
+
+
+def spawn_sync(
+    argv: Sequence[str | os.PathLike[str]],
+    *,
+    stdout: Stream = None,
+    stderr: Stream = None,
+    env: Mapping[str, str] | None = None,
+) -> Child:
+    """:func:`spawn` for threads and for programs without a loop."""
+    return Child(_popen(argv, None, stdout, stderr, env, None, (), False))
 
 
 async def run(

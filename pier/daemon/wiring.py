@@ -1,0 +1,164 @@
+"""The composition root: the only place that constructs services, and the order in which they start and stop."""
+
+import asyncio
+import hashlib
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pier import log
+from pier.api.services import Services
+from pier.containers import supervisor
+from pier.containers.deps import Deps, Settings
+from pier.containers.registry import Registry
+from pier.content.local import LocalContentStore
+from pier.daemon.config import Config
+from pier.daemon.system import HostSystem
+from pier.daemon.values import integer, size, ulimit_pair
+from pier.events.bus import EventBus
+from pier.images.deps import Images
+from pier.linux import cgroup, trees
+from pier.metadata.containers import SqliteContainerStore
+from pier.metadata.db import Database
+from pier.metadata.images import SqliteImageStore
+from pier.metadata.journal import SqliteJournal
+from pier.metadata.networks import SqliteNetworkStore
+from pier.metadata.volumes import SqliteVolumeStore
+from pier.networks.service import Networks, NetworkSettings
+from pier.remote.client import Registries
+from pier.remote.settings import Settings as RegistrySettings
+from pier.runtime.select import select_runtime
+from pier.snapshots.overlay import OverlaySnapshotter
+from pier.volumes.service import Volumes
+
+_DEFAULT_ROOT = Path("/var/lib/pier")
+
+
+@dataclass(slots=True)
+class Daemon:
+    """Everything that was built, and how it starts and stops. ``config`` changes on reload."""
+
+    config: Config
+    services: Services
+    database: Database
+
+    async def start(self) -> None:
+        """Finish or undo what the last daemon left half-done, and adopt the containers that run."""
+        services = self.services
+        await asyncio.to_thread(services.images.snapshots.recover)
+        services.volumes.start()
+        await services.networks.start()
+        await supervisor.recover(services.containers)
+
+    async def stop(self) -> None:
+        """Let go of everything; containers run on."""
+        services = self.services
+        await supervisor.close(services.containers)
+        await services.containers.background.drain()
+        await services.networks.close()
+        await services.registries.close()
+        await asyncio.to_thread(services.images.snapshots.close)
+        self.database.close()
+
+    def reconfigure(self, fresh: Config, changed: Sequence[str]) -> None:
+        """Take over the ``changed`` settings of ``fresh``."""
+        self.config = Config({**self.config.values, **{name: fresh[name] for name in changed}})
+        log.configure(self.config.log_level)
+        if isinstance(self.services.system, HostSystem):
+            self.services.system.config = self.config
+
+
+async def wire(config: Config) -> Daemon:
+    """Build all services. Raises PierError where the host lacks something."""
+    runtime = await select_runtime(
+        config["default-runtime"] or None,
+        run=config.run,
+        extra={name: Path(path) for name, path in config.pairs("runtimes").items()},
+    )
+    tmp = _fresh_tmp(config.root)
+    database = Database(config.root / "pier.db")
+    journal = SqliteJournal(database)
+    events = EventBus()
+    registry = Registry(SqliteContainerStore(database))
+    snapshots = OverlaySnapshotter(config.root, journal)
+    images = Images(
+        LocalContentStore(config.root / "content"), snapshots, SqliteImageStore(database), journal, events, tmp
+    )
+    volumes = Volumes(config.root / "volumes", SqliteVolumeStore(database), journal, registry.volume_users)
+    networks = Networks(SqliteNetworkStore(database), _network_settings(config))
+    containers = Deps(
+        registry=registry,
+        images=images,
+        snapshots=snapshots,
+        runtime=runtime,
+        networks=networks,
+        volumes=volumes,
+        events=events,
+        journal=journal,
+        root=config.root,
+        run=config.run,
+        settings=_container_settings(config),
+    )
+    registries = Registries(_registry_settings(config))
+    system = HostSystem(config, containers)
+    return Daemon(config, Services(containers, images, networks, volumes, events, registries, system), database)
+
+
+def _fresh_tmp(root: Path) -> Path:
+    tmp = root / "tmp"
+    trees.remove_tree(tmp)
+    tmp.mkdir(mode=0o700)
+    return tmp
+
+
+def _network_settings(config: Config) -> NetworkSettings:
+    return NetworkSettings(
+        run=config.run,
+        bridge=config["bridge"],
+        bip=config["bip"],
+        mtu=config["mtu"],
+        dns=config["dns"],
+        dns_search=config["dns-search"],
+        dns_options=config["dns-opts"],
+    )
+
+
+def _registry_settings(config: Config) -> RegistrySettings:
+    return RegistrySettings(
+        insecure=config["insecure-registries"],
+        attempts=config["max-download-attempts"],
+        max_downloads=config["max-concurrent-downloads"],
+        max_uploads=config["max-concurrent-uploads"],
+    )
+
+
+def _container_settings(config: Config) -> Settings:
+    given: dict[str, Any] = {}
+    options = config.pairs("log-opts")
+    if "max-size" in options:
+        given["log_max_size"] = size(options["max-size"])
+    if "max-file" in options:
+        given["log_max_files"] = integer(options["max-file"])
+    return Settings(
+        cgroup_parent=config["cgroup-parent"] or cgroup_parent(config.root),
+        cgroupns=config["default-cgroupns-mode"] or ("private" if cgroup.detect().version == 2 else "host"),
+        init_path=_init_program(config["init-path"]),
+        shm_size=config["default-shm-size"],
+        ulimits=dict(ulimit_pair(text) for text in config["default-ulimits"]),
+        **given,
+    )
+
+
+def _init_program(given: str) -> Path | None:
+    """The program of ``--init``: the one that the user names, else what Debian or Docker installs."""
+    candidates = (given,) if given else ("docker-init", "tini-static", "tini", "catatonit", "dumb-init")
+    return next((Path(found) for name in candidates if (found := shutil.which(name))), None)
+
+
+def cgroup_parent(root: Path) -> str:
+    """A parent group of this daemon's own: daemons side by side never meet in one."""
+    if root == _DEFAULT_ROOT:
+        return "/pier"
+    return f"/pier-{hashlib.sha256(str(root).encode()).hexdigest()[:8]}"

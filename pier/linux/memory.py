@@ -1,0 +1,19 @@
+"""The C library's allocator: keeping a long-lived process small (mallopt(3), malloc_trim(3))."""
+
+from pier.linux.libc import libc
+
+_TRIM_THRESHOLD = -1
+_ARENA_MAX = -8
+
+
+def limit_arenas(count: int) -> None:
+    """Let threads share ``count`` heaps. Call before the first thread; a C library without mallopt ignores it."""
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(_ARENA_MAX, count)
+        libc.mallopt(_TRIM_THRESHOLD, 256 << 10)
+
+
+def trim() -> None:
+    """Give free memory back to the system."""
+    if hasattr(libc, "malloc_trim"):
+        libc.malloc_trim(0)
