@@ -92,12 +92,21 @@ def unmount(target: Path, *, detach: bool = False) -> None:
 
 
 def mounted(path: Path) -> bool:
-    """Whether a file system is mounted at the folder ``path``; one that is not there has nothing mounted."""
+    """Whether something is mounted at the folder ``path``, also a bind of the same file system; not there is no."""
     try:
-        here, above = os.lstat(path), os.lstat(path.parent)
+        return _mount_id(path) != _mount_id(path.parent)
     except (FileNotFoundError, NotADirectoryError):
         return False
-    return here.st_dev != above.st_dev
+
+
+def _mount_id(path: Path) -> bytes:
+    """The ID of the mount that ``path`` is on (proc_pid_fdinfo(5)); a device number cannot tell a bind mount."""
+    descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        with open(f"/proc/self/fdinfo/{descriptor}", "rb") as file:
+            return next(line.split()[1] for line in file if line.startswith(b"mnt_id:"))
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

@@ -38,14 +38,6 @@ def unpin(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
-def pinned(path: Path) -> bool:
-    """Whether ``path`` is a pinned namespace (a device of its own, not the folder's)."""
-    try:
-        return path.stat().st_dev != path.parent.stat().st_dev
-    except FileNotFoundError:
-        return False
-
-
 @contextlib.contextmanager
 def inside(path: Path) -> Iterator[int]:
     """Run the block's code in the namespace at ``path``: this thread's, so never the event loop's.

@@ -25,6 +25,7 @@ from typing import Any, Final, TypeVar, cast
 
 from pier.linux import links, namespaces, process
 from pier.linux.libc import check, libc
+from pier.linux.netlink import NetlinkSocket
 
 HOST_ADDRESS: Final = "203.0.113.2"
 INTERNET_ADDRESS: Final = "203.0.113.1"
@@ -146,7 +147,7 @@ def _wire(host: Host) -> None:
             _configure(inner, INTERNET_ADDRESS)
 
 
-def _configure(sock: links.NetlinkSocket, address: str) -> None:
+def _configure(sock: NetlinkSocket, address: str) -> None:
     link = links.find_link(sock, "eth0")
     assert link is not None
     sock.batch([links.add_address(link.index, address, 24), links.set_up(link.index)])
