@@ -12,6 +12,7 @@ from typing import BinaryIO, Final
 from pier.content.store import BlobInfo, Ingest
 from pier.errors import Conflict, DataCorrupted, InvalidArgument, NoSpace, NotFound
 from pier.linux.files import atomic_write
+from pier.linux.trash import Trash
 from pier.log import trace
 from pier.oci.digest import PREFIX, Digest, hex_of, parse_digest, sha256
 
@@ -27,13 +28,16 @@ class LocalContentStore:
     def __init__(self, root: Path) -> None:
         self._blobs = root / "blobs" / "sha256"
         self._ingests = root / "ingest"
+        trash = root / ".trash"
         self._open: set[str] = set()
         self._lock = threading.Lock()
-        for folder in (self._blobs, self._ingests):
+        for folder in (self._blobs, self._ingests, trash):
             folder.mkdir(mode=0o710, parents=True, exist_ok=True)
         for name, text in (("oci-layout", _LAYOUT), ("index.json", _INDEX)):
             if not (root / name).exists():
                 atomic_write(root / name, text, 0o644)
+        self._trash = Trash(trash)
+        self._trash.empty()
 
     def open_ingest(self, key: str, *, resume: bool = False) -> Ingest:
         path = self._ingests / _file_name(key)
@@ -89,7 +93,7 @@ class LocalContentStore:
         return self.path(digest).exists()
 
     def delete(self, digest: Digest) -> None:
-        self.path(digest).unlink(missing_ok=True)
+        self._trash.take(self.path(digest))
 
     def walk(self) -> Iterator[BlobInfo]:
         with os.scandir(self._blobs) as entries:
@@ -104,6 +108,9 @@ class LocalContentStore:
             with self._lock:
                 if path.name not in map(_file_name, self._open) and path.stat().st_mtime_ns < older_than_ns:
                     path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        self._trash.close()
 
 
 class _Ingest:

@@ -88,7 +88,10 @@ class ContentStore(Protocol):
     def exists(self, digest: Digest) -> bool: ...
 
     def delete(self, digest: Digest) -> None:
-        """Remove the blob; one that is not there is no error."""
+        """Remove the blob, quickly; one that is not there is no error."""
 
     def walk(self) -> Iterator[BlobInfo]:
         """Every blob, in no order."""
+
+    def close(self) -> None:
+        """Wait for removals under way."""

@@ -1,11 +1,13 @@
 """The collaborators that every verb of this package is handed."""
 
+import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 from pier.content.journal import Journal
 from pier.content.store import ContentStore
@@ -23,6 +25,7 @@ class Pins:
 
     def __init__(self) -> None:
         self._held: Counter[Digest] = Counter()
+        self._locks: WeakValueDictionary[Digest, asyncio.Lock] = WeakValueDictionary()
 
     @contextmanager
     def hold(self, digests: Iterable[Digest]) -> Iterator[None]:
@@ -34,6 +37,13 @@ class Pins:
         finally:
             self._held.subtract(held)
             self._held += Counter()
+
+    @asynccontextmanager
+    async def lock(self, digest: Digest) -> AsyncIterator[None]:
+        """Be the only one that brings the blob ``digest``."""
+        lock = self._locks.setdefault(digest, asyncio.Lock())
+        async with lock:
+            yield
 
     def __contains__(self, digest: Digest) -> bool:
         return self._held[digest] > 0

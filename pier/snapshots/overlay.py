@@ -20,7 +20,7 @@ from pier.snapshots.fsck import verify
 from pier.snapshots.initlayer import populate
 from pier.snapshots.layerdb import Places, RwRecord
 from pier.snapshots.snapshotter import Change, Finding, Layer, LayerWriter, Skeleton
-from pier.snapshots.trash import Trash
+from pier.linux.trash import Trash
 
 _OPTIONS: Final = ("index=off", "metacopy=off", "redirect_dir=off")
 
@@ -37,6 +37,9 @@ class OverlaySnapshotter:
         self._layers = {layer.chain_id: layer for layer in layerdb.read_layers(self._places)}
         self._rw = {record.container_id: record for record in layerdb.read_rws(self._places)}
         self._users = Counter(layer.parent for layer in self._layers.values())
+        self._by_diff: dict[Digest, dict[Digest, Layer]] = {}
+        for layer in self._layers.values():
+            self._by_diff.setdefault(layer.diff_id, {})[layer.chain_id] = layer
 
     def layer(self, chain_id: Digest) -> Layer:
         layer = self._layers.get(chain_id)
@@ -46,6 +49,10 @@ class OverlaySnapshotter:
 
     def layers(self) -> Mapping[Digest, Layer]:
         return dict(self._layers)
+
+    def with_diff(self, diff_id: Digest) -> Layer | None:
+        with self._lock:
+            return next(iter(self._by_diff.get(diff_id, {}).values()), None)
 
     def begin_layer(self) -> LayerWriter:
         cache_id, link = layerdb.new_cache_id(), layerdb.new_link_name()
@@ -82,6 +89,7 @@ class OverlaySnapshotter:
             trace("layer:recorded")
             self._layers[chain_id] = layer
             self._users[parent] += 1
+            self._by_diff.setdefault(diff_id, {})[chain_id] = layer
             self._journal.done(entry)
         return layer
 
@@ -99,9 +107,16 @@ class OverlaySnapshotter:
                 raise Conflict(f"layer {chain_id} is in use by a container")
             entry = self._journal.begin("layer:remove", chain_id, {"cache_id": layer.cache_id})
             trace("layer:removing")
-            del self._layers[chain_id]
-            self._users[layer.parent] -= 1
+            self._forget(layer)
             self._finish_layer_removal(entry)
+
+    def _forget(self, layer: Layer) -> None:
+        del self._layers[layer.chain_id]
+        self._users[layer.parent] -= 1
+        same = self._by_diff[layer.diff_id]
+        del same[layer.chain_id]
+        if not same:
+            del self._by_diff[layer.diff_id]
 
     def _finish_layer_removal(self, entry: Entry) -> None:
         cache_id = str(entry.detail["cache_id"])
@@ -261,7 +276,8 @@ class OverlaySnapshotter:
             else:
                 self.drop_layer(entry)
         for entry in self._journal.pending("layer:remove"):
-            self._layers.pop(Digest(entry.key), None)
+            if Digest(entry.key) in self._layers:
+                self._forget(self._layers[Digest(entry.key)])
             self._finish_layer_removal(entry)
         for entry in self._journal.pending("init:create"):
             if not (self._places.cache(entry.key) / "ready").exists():

@@ -103,6 +103,9 @@ class Snapshotter(Protocol):
     def layers(self) -> Mapping[Digest, Layer]:
         """All committed layers by chain ID: a copy."""
 
+    def with_diff(self, diff_id: Digest) -> Layer | None:
+        """Any layer with that diff, whatever is below it."""
+
     def begin_layer(self) -> LayerWriter: ...
 
     def remove_layer(self, chain_id: Digest) -> None:

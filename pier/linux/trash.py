@@ -7,7 +7,7 @@ from pathlib import Path
 from pier.linux.trees import move_aside, remove_tree
 from pier.log import Logger
 
-_log = Logger("pier.snapshots.trash")
+_log = Logger("pier.linux.trash")
 
 
 class Trash:
