@@ -1,0 +1,127 @@
+"""Two daemons on one host never touch each other's objects, firewall table, bridge or cgroups."""
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.compat.conftest import IMAGE
+from tests.compat.docker_cli import Docker, eventually
+from tests.compat.test_docker_cli_networks import fetch
+from tests.system.engine.conftest import Host, Start
+
+
+@pytest.fixture(scope="module")
+def two(start_engine: Start) -> Iterator[tuple[Host, Host]]:
+    """Both run containers of the same names."""
+    pair = (start_engine(), start_engine())
+    for host in pair:
+        web(host.cli, "web")
+        host.cli("volume", "create", "shared-name")
+    yield pair
+
+
+def web(cli: Docker, name: str) -> None:
+    cli("run", "-d", "--name", name, "-p", "127.0.0.1::80", IMAGE, "httpd", "-f", "-p", "80", "-h", "/www")
+
+
+def port_of(host: Host) -> int:
+    return int(host.cli("port", "web").out.rpartition(":")[2])
+
+
+def served(host: Host) -> bool:
+    return fetch("127.0.0.1", port_of(host)) == "hello from the image\n"
+
+
+def tables() -> set[str]:
+    return set(
+        subprocess.run(["nft", "list", "tables"], check=True, capture_output=True, text=True).stdout.splitlines()
+    )
+
+
+def tables_of(host: Host) -> set[str]:
+    """Tables that speak of this daemon's bridge."""
+    found = set()
+    for table in tables():
+        listing = subprocess.run(["nft", "list", *table.split()], capture_output=True, text=True, check=False).stdout
+        if host.daemon.bridge in listing:
+            found.add(table)
+    return found
+
+
+def cgroup_of(host: Host, name: str) -> list[str]:
+    pid = host.cli("inspect", "-f", "{{.State.Pid}}", name).out
+    return [
+        line.partition("::")[2] or line.split(":")[2] for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines()
+    ]
+
+
+def test_names_do_not_meet(two: tuple[Host, Host]) -> None:
+    one, other = two
+    first, second = (host.cli("inspect", "-f", "{{.Id}}", "web").out for host in two)
+    assert first != second
+    assert one.cli("ps", "-aq", "--no-trunc").lines == [first]
+    assert "No such" in other.cli.fails("inspect", first)
+    one.cli("run", "--rm", "-v", "shared-name:/v", IMAGE, "sh", "-c", "echo mine >/v/file")
+    assert other.cli("run", "--rm", "-v", "shared-name:/v", IMAGE, "ls", "/v").out == ""
+
+
+def test_each_has_its_bridge_table_and_cgroup(two: tuple[Host, Host]) -> None:
+    one, other = two
+    assert one.daemon.bridge != other.daemon.bridge
+    for host in two:
+        assert Path(f"/sys/class/net/{host.daemon.bridge}/brif").is_dir()
+        assert len(tables_of(host)) >= 1
+    assert not tables_of(one) & tables_of(other)
+    ids = [host.cli("inspect", "-f", "{{.Id}}", "web").out for host in two]
+    for host, own, foreign in ((one, ids[0], ids[1]), (other, ids[1], ids[0])):
+        groups = " ".join(cgroup_of(host, "web"))
+        assert own in groups
+        assert foreign not in groups
+
+
+def test_subnets_do_not_overlap(two: tuple[Host, Host]) -> None:
+    subnets = {host.cli("network", "inspect", "-f", "{{(index .IPAM.Config 0).Subnet}}", "bridge").out for host in two}
+    assert len(subnets) == 2
+
+
+def test_one_port_for_both_is_refused(two: tuple[Host, Host]) -> None:
+    one, other = two
+    message = other.cli.fails("run", "-p", f"127.0.0.1:{port_of(one)}:80", IMAGE, "true", code=125)
+    assert "already" in message
+    assert served(one)
+
+
+def test_the_death_and_return_of_one_leave_the_other_alone(two: tuple[Host, Host]) -> None:
+    one, other = two
+    rules = {table: subprocess.check_output(["nft", "list", *table.split()]) for table in tables_of(other)}
+    one.daemon.kill()
+    assert served(other)
+    one.daemon.start()
+    assert served(one)
+    assert served(other)
+    assert {table: subprocess.check_output(["nft", "list", *table.split()]) for table in tables_of(other)} == rules
+
+
+def test_prunes_stay_at_home(two: tuple[Host, Host]) -> None:
+    one, other = two
+    one.cli("system", "prune", "-a", "-f", "--volumes")
+    other.cli("image", "inspect", IMAGE)
+    other.cli("volume", "inspect", "shared-name")
+    assert served(other)
+
+
+def test_the_last_container_takes_its_traces_along(start_engine: Start) -> None:
+    host = start_engine()
+    web(host.cli, "web")
+    assert served(host)
+    assert tables_of(host)
+    full = host.cli("inspect", "-f", "{{.Id}}", "web").out
+    host.cli("rm", "-f", "web")
+    eventually(lambda: not tables_of(host), "the firewall table goes")
+    eventually(lambda: not list(Path("/sys/fs/cgroup").rglob(f"*{full}*")), "the cgroup goes")
+    bridge = Path(f"/sys/class/net/{host.daemon.bridge}/brif")
+    eventually(lambda: not bridge.exists() or not list(bridge.iterdir()), "the interfaces go")
+    assert not re.search(full, Path("/proc/self/mountinfo").read_text())
