@@ -20,6 +20,7 @@ import msgspec
 from pier.containers.config import ContainerConfig, EndpointSettings
 from pier.containers.hostconfig import HostConfig
 from pier.networks.network import Endpoint
+from pier.oci.digest import Digest
 from pier.runtime.runtime import Supervised
 
 Status = Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]
@@ -73,7 +74,7 @@ class MountPoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Container(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A container. ``name`` has no leading slash; ``image_name`` is what the user wrote, ``image_id`` what it was.
 
-    ``chain_id`` is the parent of the writable layer (empty for an image without layers). ``stopped_by_user``
+    ``parent`` is the layer under the writable one (None for an image without layers). ``stopped_by_user``
     keeps ``unless-stopped`` and ``always`` from starting it again. ``supervised`` is there while a process is,
     and until its exit has been dealt with.
     """
@@ -83,7 +84,7 @@ class Container(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     created: int
     image_id: str
     image_name: str
-    chain_id: str
+    parent: Digest | None
     config: ContainerConfig
     host_config: HostConfig
     path: str
@@ -99,6 +100,10 @@ class Container(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def labels(self) -> dict[str, str]:
         return self.config.labels or {}
+
+    def replace(self, **changes: Any) -> "Container":
+        """This record with some members changed."""
+        return msgspec.structs.replace(self, **changes)
 
     def with_state(self, **changes: Any) -> "Container":
         """This record with some members of its state changed."""

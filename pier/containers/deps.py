@@ -9,6 +9,7 @@ from pier.content.journal import Journal
 from pier.events.bus import EventBus
 from pier.images.deps import Images
 from pier.networks.service import Networks
+from pier.runtime.plan import HostFacts
 from pier.runtime.runtime import Runtime
 from pier.snapshots.snapshotter import Snapshotter
 from pier.volumes.service import Volumes
@@ -18,15 +19,16 @@ MEGABYTE = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the daemon's configuration says about containers. Sizes in bytes.
+    """What the daemon's configuration says about containers. Sizes in bytes. ``init``: all have an init process.
 
     ``cgroup_parent`` is unique to this daemon (``/pier`` or ``/pier-<hash of root>``). ``cgroupns`` is
-    ``private`` on a v2 host, ``host`` else. ``init_path`` is the program of ``--init``, None when there is none.
+    ``private`` on a v2 host, ``host`` else. ``init_path`` is the program of ``--init``; None: look for one.
     """
 
     cgroup_parent: str = "/pier"
     cgroupns: str = "private"
     init_path: Path | None = None
+    init: bool = False
     shm_size: int = 64 * 1024 * 1024
     log_max_size: int = 20 * MEGABYTE
     log_max_files: int = 5
@@ -42,6 +44,7 @@ class Deps:
     images: Images
     snapshots: Snapshotter
     runtime: Runtime
+    host: HostFacts
     networks: Networks
     volumes: Volumes
     events: EventBus

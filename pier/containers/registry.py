@@ -5,44 +5,62 @@ attachments and execs that belong to its running process. Everything is for the 
 take a record and keep it (records are frozen), writers hold :attr:`Live.lock` and call :meth:`Registry.put`.
 """
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pier.containers.container import Container
 from pier.containers.store import ContainerStore
 from pier.errors import Conflict, InvalidArgument, NotFound
+from pier.runtime.runtime import AttachStream
 
 if TYPE_CHECKING:
     from pier.containers.exec import Exec
     from pier.containers.wait import Waiter
 
 
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """An attachment that waits for the next start; the future gives None when that start fails."""
+
+    future: asyncio.Future[AttachStream | None]
+    stdin: bool
+
+
 class Live:
-    """One container: its present record, and what belongs to it in this process only."""
+    """One container: its present record, and what belongs to it in this process only.
+
+    ``pending`` are attachments that wait for the next start. ``ended`` is set while there is no process.
+    ``teardown`` frees what the last process used; a start awaits it. ``restarter`` sleeps until the policy's
+    next start. ``rotation`` keeps the log small. ``removing`` is set from the moment somebody decided to remove it; ``kept`` while ``restart``
+    stops it, so that ``--rm`` does not strike.
+    """
 
     __slots__ = (
-        "attachments",
-        "cancel_restart",
-        "ended",
-        "execs",
-        "lock",
-        "record",
-        "restart_delay",
-        "supervisor",
-        "waiters",
+        "ended", "execs", "kept", "lock", "pending", "record", "removing", "restart_delay", "restarter", "rotation",
+        "supervisor", "teardown", "waiters",
     )  # fmt: skip
 
     def __init__(self, record: Container) -> None:
         self.record = record
         self.lock = asyncio.Lock()
         self.waiters: list[Waiter] = []
+        self.pending: list[Pending] = []
         self.execs: dict[str, Exec] = {}
-        self.attachments = 0
         self.supervisor: asyncio.Task[None] | None = None
+        self.restarter: asyncio.Task[None] | None = None
+        self.rotation: asyncio.Task[None] | None = None
+        self.teardown: asyncio.Task[None] | None = None
         self.ended = asyncio.Event()
-        self.cancel_restart = asyncio.Event()
         self.restart_delay = 0.0
+        self.removing = False
+        self.kept = False
+        if not record.state.alive:
+            self.ended.set()
 
 
 class Registry:
@@ -52,6 +70,7 @@ class Registry:
         self._store = store
         self._live: dict[str, Live] = {}
         self._ids: dict[str, str] = {}
+        self._claims: dict[str, set[str]] = {}
         self.execs: dict[str, Exec] = {}
         for record in store.containers():
             self._live[record.id] = Live(record)
@@ -100,11 +119,23 @@ class Registry:
         if self._ids.get(name) == container_id:
             del self._ids[name]
 
-    def add(self, record: Container) -> Live:
-        """Enter a new container, whose name was reserved."""
+    def store(self, record: Container) -> None:
+        """Write a new record through; :meth:`adopt` follows. Thread-safe."""
         self._store.put_container(record)
+
+    def adopt(self, record: Container) -> Live:
+        """Enter a new container that is stored, and whose name was reserved."""
         live = self._live[record.id] = Live(record)
         return live
+
+    @contextmanager
+    def claiming(self, container_id: str, volumes: set[str]) -> Iterator[None]:
+        """Inside, the volumes count as used by a container that is being made."""
+        self._claims[container_id] = volumes
+        try:
+            yield
+        finally:
+            del self._claims[container_id]
 
     def put(self, live: Live, record: Container) -> Container:
         """Replace the record of ``live`` and write it through."""
@@ -122,12 +153,12 @@ class Registry:
             self.execs.pop(exec_id, None)
 
     def volume_users(self, volume: str) -> list[str]:
-        """Ids of the containers that mount the volume of that name."""
-        return [
-            live.record.id for live in self._live.values() if any(mount.name == volume for mount in live.record.mounts)
-        ]
+        """Ids of the containers that mount the volume of that name. Thread-safe."""
+        records = [live.record for live in list(self._live.values())]
+        found = [record.id for record in records if any(mount.name == volume for mount in record.mounts)]
+        return found + [each for each, names in list(self._claims.items()) if volume in names and each not in found]
 
     def image_users(self, image_id: str) -> list[tuple[str, bool]]:
-        """(id, running) of the containers made from the image."""
-        records = [live.record for live in self._live.values()]
+        """(id, running) of the containers made from the image. Thread-safe."""
+        records = [live.record for live in list(self._live.values())]
         return [(record.id, record.state.running) for record in records if record.image_id == image_id]

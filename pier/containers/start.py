@@ -1,11 +1,17 @@
 """``start``: mounts, network and process of a container."""
 
 from pier.containers.deps import Deps
+from pier.containers.state import check_start
+from pier.containers.watch import begin
 
 
 async def start(deps: Deps, reference: str) -> None:
     """Start it. NotModified when it runs already, Conflict when it is paused or being removed.
 
     Whatever fails is undone; the record keeps the error, and exit code 126, 127 or 128, as Docker's does.
+    A container with ``--rm`` that cannot be started is removed.
     """
-    raise AssertionError
+    live = deps.registry.find(reference)
+    async with live.lock:
+        check_start(live.record)
+        await begin(deps, live)

@@ -10,7 +10,9 @@ from pier.containers.hostconfig import HostConfig, LogConfig
 from pier.containers.limits import check_resources
 from pier.containers.ports import port_requests
 from pier.containers.restart import check_policy
+from pier.containers.security import confinement, split_option
 from pier.containers.signals import parse_signal
+from pier.containers.specplan import device_rules
 from pier.errors import InvalidArgument
 
 _LOG_DRIVERS: Final = ("", "json-file", "local", "none")
@@ -23,14 +25,19 @@ _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?) ?([kKmMgGtT]?)(?:i?[bB])?")
 _MILLISECOND: Final = 1_000_000
 
 
+def validate_request(config: ContainerConfig, host: HostConfig) -> None:
+    """Check what the user asks himself, before the image's configuration is joined to it."""
+    _namespaces(config, host)
+    _network(config, host)
+    _security(host)
+
+
 def validate(config: ContainerConfig, host: HostConfig, cpus: frozenset[int]) -> list[str]:
     """Check a merged configuration; returns warnings for the user."""
     if not config.entrypoint and not config.cmd:
         raise InvalidArgument("no command specified")
     _process(config)
-    _namespaces(config, host)
-    _network(config, host)
-    _security(host)
+    port_requests(config, host)
     check_policy(host.restart_policy)
     if host.auto_remove and host.restart_policy.name not in ("", "no"):
         raise InvalidArgument("can't create 'AutoRemove' container with restart policy")
@@ -115,7 +122,6 @@ def _namespaces(config: ContainerConfig, host: HostConfig) -> None:
 
 
 def _network(config: ContainerConfig, host: HostConfig) -> None:
-    port_requests(config, host)
     for text in host.extra_hosts or ():
         parse_extra_host(text)
     for server in host.dns or ():
@@ -166,11 +172,14 @@ def _is_address(text: str) -> bool:
 
 def _security(host: HostConfig) -> None:
     for text in host.security_opt or ():
-        key, separator, _ = text.replace(":", "=", 1).partition("=") if "=" not in text else text.partition("=")
-        if not separator and key not in ("no-new-privileges", "writable-cgroups"):
+        key, value = split_option(text)
+        if value == "true" and "=" not in text and key not in ("no-new-privileges", "writable-cgroups"):
             raise InvalidArgument(f'invalid --security-opt 1: "{text}"')
         if key not in _SECURITY_KEYS:
             raise InvalidArgument(f'invalid --security-opt 2: "{text}"')
+    confinement(host)
+    for _ in device_rules(host.device_cgroup_rules or ()):
+        pass
     for path in (*(host.masked_paths or ()), *(host.readonly_paths or ())):
         if not posixpath.isabs(path):
             raise InvalidArgument(f"invalid masked or read-only path {path!r}: it must be absolute")

@@ -79,17 +79,17 @@ def parse_filters(text: str | None) -> Filters:
     try:
         decoded = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InvalidArgument(f"invalid filter: {error}") from error
+        raise InvalidArgument("invalid filter") from error
     if not isinstance(decoded, dict):
-        raise InvalidArgument("invalid filter: expected a JSON object of lists")
-    return Filters({key: _values(key, value) for key, value in decoded.items()})
+        raise InvalidArgument("invalid filter")
+    return Filters({key: _values(value) for key, value in decoded.items()})
 
 
-def _values(key: str, value: Any) -> tuple[str, ...]:
+def _values(value: Any) -> tuple[str, ...]:
     if isinstance(value, dict):
         value = [name for name, wanted in value.items() if wanted]
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise InvalidArgument(f"invalid filter '{key}': expected a list of strings")
+        raise InvalidArgument("invalid filter")
     return tuple(dict.fromkeys(value))
 
 

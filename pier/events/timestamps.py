@@ -36,7 +36,7 @@ def parse_timestamp(text: str, now_ns: int) -> int:
     try:
         return now_ns - parse_duration(text)
     except InvalidArgument as error:
-        raise InvalidArgument(f'invalid timestamp "{text}": expected seconds, a duration or a date') from error
+        raise InvalidArgument(f'failed to parse value as time or duration: "{text}"') from error
 
 
 def _date_ns(

@@ -1,0 +1,136 @@
+"""A container's root file system at its start: mounted, with its volumes filled, and looked into. Blocks."""
+
+import os
+import stat
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pier.containers.accounts import Account, find_account
+from pier.containers.announce import announce_mount
+from pier.containers.container import Container, MountPoint
+from pier.containers.deps import Deps
+from pier.containers.mounts import in_order, tmpfs_mounts
+from pier.containers.teardown import release_volume, unmount_root
+from pier.errors import InvalidArgument
+from pier.linux.files import open_in_root
+from pier.linux.mount import mount
+from pier.runtime.plan import SpecMount
+from pier.volumes.copyup import copy_up
+
+_LARGEST_TABLE: Final = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Rooted:
+    """Where the root is mounted, what is to be mounted in it, and whom the process runs as."""
+
+    path: Path
+    mounts: tuple[SpecMount, ...]
+    account: Account
+
+
+def mount_root(deps: Deps, record: Container, undo: ExitStack) -> Rooted:
+    """Mount the layers, prepare the user's mounts and look up the user; ``undo`` takes it all back.
+
+    InvalidArgument in Docker's words for a user that is not there or a bind source that cannot be.
+    """
+    path = deps.snapshots.merged(record.id)
+    undo.callback(unmount_root, deps, record.id)
+    for each in deps.snapshots.rw_mounts(record.id):
+        mount(each)
+    wanted = in_order([*record.mounts, *tmpfs_mounts(record.host_config)])
+    mounts = tuple(_spec_mount(deps, record, each, path, undo) for each in wanted)
+    account = account_in(path, record.config.user, record.host_config.group_add or ())
+    if record.config.working_dir:
+        _make_folder(path, record.config.working_dir)
+    return Rooted(path, mounts, account)
+
+
+def account_in(root: Path, user: str, more_groups: tuple[str, ...] = ()) -> Account:
+    """Look ``user`` up in the files below ``root``; see :func:`pier.containers.accounts.find_account`."""
+    return find_account(user, more_groups, _table(root, "/etc/passwd"), _table(root, "/etc/group"))
+
+
+def _table(root: Path, path: str) -> str:
+    """The text of a file that an image made: only a regular file, and only so much of it; else empty."""
+    try:
+        descriptor = open_in_root(root, path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    except OSError:
+        return ""
+    with open(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return ""
+        return file.read(_LARGEST_TABLE).decode(errors="replace")
+
+
+def _spec_mount(deps: Deps, record: Container, each: MountPoint, root: Path, undo: ExitStack) -> SpecMount:
+    if each.type == "tmpfs":
+        return SpecMount("tmpfs", "tmpfs", each.destination, each.options)
+    source = _bind_source(each) if each.type == "bind" else _volume(deps, record, each, root, undo)
+    kind = "rbind" if each.recursive else "bind"
+    options = (kind, each.propagation or "rprivate", "rw" if each.rw else "ro")
+    return SpecMount("bind", source, each.destination, options)
+
+
+def _bind_source(each: MountPoint) -> str:
+    """The host's path, made as a folder where the short form of ``-v`` names one that is not there."""
+    if not os.path.lexists(each.source) and each.create_source:
+        try:
+            os.makedirs(each.source, mode=0o755, exist_ok=True)
+        except OSError as error:
+            raise InvalidArgument(
+                f"error while creating mount source path '{each.source}': mkdir {error.filename}: {error.strerror}"
+            ) from error
+    if not os.path.exists(each.source):
+        raise InvalidArgument(f'invalid mount config for type "bind": bind source path does not exist: {each.source}')
+    return each.source
+
+
+def _volume(deps: Deps, record: Container, each: MountPoint, root: Path, undo: ExitStack) -> str:
+    data = deps.volumes.acquire(each.name, record.id)
+    undo.callback(release_volume, deps, record, each)
+    if each.copy:
+        copy_up(root, each.destination, data)
+    announce_mount(deps, record, each)
+    return str(_subpath(data, each.subpath)) if each.subpath else str(data)
+
+
+def _subpath(data: Path, subpath: str) -> Path:
+    try:
+        descriptor = open_in_root(data, subpath, os.O_PATH)
+    except OSError as error:
+        raise InvalidArgument(f"cannot access path {data / subpath}: {error.strerror}") from error
+    try:
+        return Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+    finally:
+        os.close(descriptor)
+
+
+def _make_folder(root: Path, path: str) -> None:
+    """``mkdir -p`` inside ``root``: links of the image are followed there and lead nowhere else."""
+    descriptor = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        built = ""
+        for part in path.strip("/").split("/"):
+            built = f"{built}/{part}" if built else part
+            _make_one(descriptor, built)
+    finally:
+        os.close(descriptor)
+
+
+def _make_one(root: int, path: str) -> None:
+    with suppress(FileNotFoundError):
+        os.close(open_in_root(root, path, os.O_PATH))
+        return
+    above, _, name = path.rpartition("/")
+    try:
+        parent = open_in_root(root, above or "/", os.O_PATH | os.O_DIRECTORY)
+    except NotADirectoryError as error:
+        raise InvalidArgument(f"Cannot mkdir: /{above} is not a directory") from error
+    try:
+        with suppress(FileExistsError):
+            os.mkdir(name, 0o755, dir_fd=parent)
+    finally:
+        os.close(parent)
