@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from pier.errors import PierError
+from pier.errors import Internal, PierError
 from pier.linux import links
 from pier.log import Logger
 from pier.networks import segment
@@ -80,8 +80,11 @@ class BridgeDriver:
         return frozenset(link.name for link in await self.run(links.links, self._sock))
 
     async def run(self, work: Callable[..., _T], *arguments: Any) -> _T:
-        """Call ``work`` in the driver's thread, the only one that changes namespaces."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+        """Call ``work`` in the driver's thread. What the kernel refuses is Internal."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+        except OSError as error:
+            raise Internal(f"the kernel refuses to set up the network: {error}") from error
 
     def _segment(self, network: Network) -> Segment:
         found = self._segments.get(network.id)
@@ -97,6 +100,7 @@ class BridgeDriver:
     def _adopt(self, found: Segment, endpoints: Sequence[Endpoint]) -> None:
         if endpoints or found.exists():
             self._bring_up(found, endpoints)
+            found.remove_strays(endpoints)
 
     def _bring_up(self, found: Segment, endpoints: Sequence[Endpoint]) -> None:
         self._watch.open()

@@ -65,6 +65,7 @@ table ip {table} {{
         type nat hook output priority -100; policy accept;
         fib daddr type local jump published
     }}
+    {_resolver_chain(plan)}
     chain postrouting {{
         type nat hook postrouting priority srcnat; policy accept;
         oifname "{bridge}" ip saddr 127.0.0.0/8 masquerade
@@ -101,6 +102,16 @@ def _resolver_rules(plan: Plan) -> str:
         return ""
     to_us = f'iifname "{plan.bridge}" ip daddr {plan.gateway}'
     return f"{to_us} meta l4proto {{ tcp, udp }} th dport 53 dnat to {plan.resolver}"
+
+
+def _resolver_chain(plan: Plan) -> str:
+    """Questions look as if they came from loopback: a resolver may listen to nobody else, or answer from elsewhere."""
+    if not plan.resolver:
+        return ""
+    return f"""chain input {{
+        type nat hook input priority 100; policy accept;
+        iifname "{plan.bridge}" ip daddr 127.0.0.0/8 snat to 127.0.0.1
+    }}"""
 
 
 def _entries(endpoint: Endpoint) -> list[tuple[str, str]]:

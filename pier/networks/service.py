@@ -73,8 +73,6 @@ class Networks:
         that is not among them is removed.
         """
         dead = [endpoint for endpoint in self._store.endpoints() if not self._readopt(endpoint, live)]
-        for network in self._networks.values():
-            await self._driver(network).adopt(network, self.endpoints(network.id))
         interfaces = await self._bridge.interfaces()
         self._forget([endpoint for endpoint in dead if endpoint.interface not in interfaces])
         for endpoint in dead:
@@ -82,6 +80,8 @@ class Networks:
                 self._reaper.add(endpoint)
         await self._bridge.run(self._remove_sandboxes, frozenset(live))
         await self._reaper.finished()
+        for network in self._networks.values():
+            await self._driver(network).adopt(network, self.endpoints(network.id))
 
     async def close(self) -> None:
         """Finish what is being removed. With no endpoint left, bridge and rules go too; else all stays."""

@@ -2,58 +2,22 @@
 
 import socket
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 
 from pier.errors import PierError
-from pier.linux import links, nftables
-from pier.metadata.db import Database
-from pier.metadata.networks import SqliteNetworkStore
-from pier.networks.network import Endpoint, PortRequest
-from pier.networks.service import Networks, NetworkSettings
+from pier.linux import process
+from pier.networks.network import PortRequest
 from pier.testing.netns import HOST_ADDRESS, INTERNET_ADDRESS, Host, on_a_host
+from pier.testing.networks import connect, link_names, remove, running_networks, table_names
 
 UDP = socket.SOCK_DGRAM
 
 
-@asynccontextmanager
-async def networks_of(host: Host, store: SqliteNetworkStore | None = None, **settings: str) -> AsyncIterator[Networks]:
-    networks = Networks(
-        store or SqliteNetworkStore(Database(":memory:")), NetworkSettings(host.folder / "run", **settings)
-    )
-    await networks.start()
-    await networks.recover({})
-    yield networks
-    await networks.close()
-
-
-async def container(networks: Networks, name: str, *ports: PortRequest) -> tuple[Path, Endpoint]:
-    sandbox = await networks.create_sandbox(name)
-    return sandbox, await networks.connect(name, sandbox, networks.find("bridge"), ports, name=name)
-
-
-async def remove(networks: Networks, *endpoints: Endpoint) -> None:
-    for endpoint in endpoints:
-        await networks.disconnect(endpoint)
-        await networks.remove_sandbox(endpoint.container_id)
-
-
-def link_names() -> set[str]:
-    with links.open_route_socket() as sock:
-        return {link.name for link in links.links(sock)}
-
-
-def tables() -> set[str]:
-    return {entry["table"]["name"] for entry in nftables.query("list tables") if "table" in entry}
-
-
 @on_a_host
 async def test_reaches_out_under_the_hosts_address(host: Host) -> None:
-    async with networks_of(host) as networks, host.echo(host.internet, 80), host.echo(host.internet, 53, UDP):
-        sandbox, endpoint = await container(networks, "c1")
+    async with running_networks(host) as networks, host.echo(host.internet, 80), host.echo(host.internet, 53, UDP):
+        sandbox, endpoint = await connect(networks, "c1")
         assert await host.ask(sandbox, INTERNET_ADDRESS, 80) == HOST_ADDRESS
         assert await host.ask(sandbox, INTERNET_ADDRESS, 53, UDP) == HOST_ADDRESS
         await remove(networks, endpoint)
@@ -61,9 +25,9 @@ async def test_reaches_out_under_the_hosts_address(host: Host) -> None:
 
 @on_a_host
 async def test_published_port_answers_from_everywhere(host: Host) -> None:
-    async with networks_of(host) as networks:
-        web, first = await container(networks, "web", PortRequest(80, "tcp", "", 8080), PortRequest(53, "udp", "", 53))
-        other, second = await container(networks, "other")
+    async with running_networks(host) as networks:
+        web, first = await connect(networks, "web", PortRequest(80, "tcp", "", 8080), PortRequest(53, "udp", "", 53))
+        other, second = await connect(networks, "other")
         async with host.echo(web, 80), host.echo(web, 53, UDP):
             for port, kind in ((8080, socket.SOCK_STREAM), (53, UDP)):
                 assert await host.ask(None, "127.0.0.1", port, kind) == first.gateway
@@ -79,8 +43,8 @@ async def test_published_port_answers_from_everywhere(host: Host) -> None:
 
 @on_a_host
 async def test_port_on_loopback_is_for_the_host_alone(host: Host) -> None:
-    async with networks_of(host) as networks:
-        web, endpoint = await container(networks, "web", PortRequest(80, "tcp", "127.0.0.1", 8080))
+    async with running_networks(host) as networks:
+        web, endpoint = await connect(networks, "web", PortRequest(80, "tcp", "127.0.0.1", 8080))
         async with host.echo(web, 80):
             assert await host.ask(None, "127.0.0.1", 8080) == endpoint.gateway
             with pytest.raises(ConnectionRefusedError):
@@ -94,8 +58,8 @@ async def test_port_on_loopback_is_for_the_host_alone(host: Host) -> None:
 
 @on_a_host
 async def test_unpublished_port_is_closed_to_neighbours(host: Host) -> None:
-    async with networks_of(host) as networks:
-        web, endpoint = await container(networks, "web", PortRequest(80, "tcp", "", 8080))
+    async with running_networks(host) as networks:
+        web, endpoint = await connect(networks, "web", PortRequest(80, "tcp", "", 8080))
         await host.run_in(host.internet, lambda: route_to("172.16.0.0", 12))
         async with host.echo(web, 80), host.echo(web, 81):
             with pytest.raises(TimeoutError):
@@ -107,8 +71,8 @@ async def test_unpublished_port_is_closed_to_neighbours(host: Host) -> None:
 
 @on_a_host
 async def test_containers_do_not_reach_the_hosts_loopback(host: Host) -> None:
-    async with networks_of(host) as networks, host.echo(None, 9000):
-        sandbox, endpoint = await container(networks, "c1")
+    async with running_networks(host) as networks, host.echo(None, 9000):
+        sandbox, endpoint = await connect(networks, "c1")
         await host.run_in(sandbox, lambda: route_to("127.0.0.0", 8, endpoint.gateway))
         assert await host.ask(sandbox, endpoint.gateway, 9000) == endpoint.address
         with pytest.raises((TimeoutError, OSError)):
@@ -117,8 +81,6 @@ async def test_containers_do_not_reach_the_hosts_loopback(host: Host) -> None:
 
 
 def route_to(network: str, prefix_len: int, gateway: str = HOST_ADDRESS) -> None:
-    from pier.linux import process
-
     for argv in (
         ["ip", "route", "del", "local", f"{network}/{prefix_len}", "table", "local"],
         ["ip", "route", "replace", f"{network}/{prefix_len}", "via", gateway],
@@ -129,8 +91,8 @@ def route_to(network: str, prefix_len: int, gateway: str = HOST_ADDRESS) -> None
 
 @on_a_host
 async def test_ports_in_use_are_refused_in_dockers_words(host: Host) -> None:
-    async with networks_of(host) as networks, host.echo(None, 9000):
-        _, first = await container(networks, "c1", PortRequest(80, "tcp", "", 8080))
+    async with running_networks(host) as networks, host.echo(None, 9000):
+        _, first = await connect(networks, "c1", PortRequest(80, "tcp", "", 8080))
         sandbox = await networks.create_sandbox("c2")
         for port, text in (
             (8080, "Bind for 0.0.0.0:8080 failed: port is already allocated"),
@@ -152,10 +114,10 @@ async def test_ports_in_use_are_refused_in_dockers_words(host: Host) -> None:
 @on_a_host
 async def test_nothing_is_left(host: Host) -> None:
     before = link_names()
-    async with networks_of(host) as networks:
-        _, endpoint = await container(networks, "c1", PortRequest(80, "tcp", "", 8080))
+    async with running_networks(host) as networks:
+        _, endpoint = await connect(networks, "c1", PortRequest(80, "tcp", "", 8080))
         assert link_names() - before == {"pier0", endpoint.interface}
-        assert tables() == {"pier-pier0"}
+        assert table_names() == {"pier-pier0"}
         assert await networks.verify() == []
         await remove(networks, endpoint)
         assert list((host.folder / "run" / "netns").iterdir()) == []
@@ -164,13 +126,13 @@ async def test_nothing_is_left(host: Host) -> None:
         assert networks._store.endpoints() == []
         assert await networks.verify() == []
     assert link_names() == before
-    assert tables() == set()
+    assert table_names() == set()
 
 
 @on_a_host
 async def test_sandbox_that_is_held_open_loses_its_interface(host: Host) -> None:
-    async with networks_of(host) as networks:
-        sandbox, endpoint = await container(networks, "c1")
+    async with running_networks(host) as networks:
+        sandbox, endpoint = await connect(networks, "c1")
         holder = await host.socket_in(sandbox)
         await remove(networks, endpoint)
         await networks._reaper.finished()
@@ -180,12 +142,12 @@ async def test_sandbox_that_is_held_open_loses_its_interface(host: Host) -> None
 
 @on_a_host
 async def test_connecting_takes_milliseconds(host: Host) -> None:
-    async with networks_of(host) as networks:
-        _, warm = await container(networks, "warm", PortRequest(80))
+    async with running_networks(host) as networks:
+        _, warm = await connect(networks, "warm", PortRequest(80))
         connects, disconnects = [], []
         for number in range(15):
             began = time.perf_counter()
-            _, endpoint = await container(networks, f"c{number}", PortRequest(80))
+            _, endpoint = await connect(networks, f"c{number}", PortRequest(80))
             connects.append(time.perf_counter() - began)
             began = time.perf_counter()
             await networks.disconnect(endpoint)
