@@ -65,7 +65,8 @@ def _image(each: Json, truncate: bool) -> str:
     if not image:
         return "<no image>"
     if truncate:
-        bare, short = image.removeprefix("sha256:"), each.get("ImageID", "").removeprefix("sha256:")[:12]
+        bare = image.removeprefix("sha256:")
+        short: str = each.get("ImageID", "").removeprefix("sha256:")[:12]
         if bare[:12] == short:
             return short
         name, at, _ = image.partition("@")

@@ -44,6 +44,19 @@ class Template:
         return "".join(run.out)
 
 
+NIL_LISTS = frozenset(
+    ["Env", "Cmd", "Entrypoint", "OnBuild", "Shell", "Args", "Binds", "VolumesFrom", "CapAdd", "CapDrop", "Dns", "DnsOptions", "DnsSearch", "ExtraHosts", "GroupAdd", "Links", "SecurityOpt", "Devices", "DeviceCgroupRules", "DeviceRequests", "Ulimits", "MaskedPaths", "ReadonlyPaths", "Mounts", "RepoTags", "RepoDigests", "Aliases", "DNSNames", "ExecIDs"]
+)
+NIL_MAPS = frozenset(["Volumes", "Labels", "ExposedPorts", "Options", "DriverOpts", "PortBindings", "Ports", "Sysctls", "Tmpfs"])
+
+
+def _nil_text(pipeline: Pipeline) -> str:
+    """How Go prints a nil: by its type, which for JSON's null only the field's name tells."""
+    terms = pipeline.commands[-1]
+    name = terms[0].fields[-1] if len(terms) == 1 and terms[0].fields else ""
+    return "[]" if name in NIL_LISTS else "map[]" if name in NIL_MAPS else "<nil>"
+
+
 class _Run:
     def __init__(self, data: Any, optional: Mapping[str, Any], functions: Mapping[str, Callable[..., Any]]) -> None:
         self._functions = functions
@@ -59,7 +72,7 @@ class _Run:
             elif isinstance(node, Action):
                 value = self._pipeline(node.pipeline, dot)
                 if not node.pipeline.targets:
-                    self.out.append(go_text(value))
+                    self.out.append(_nil_text(node.pipeline) if value is None else go_text(value))
             elif isinstance(node, Jump):
                 raise _Jumped(node.keyword)
             elif node.keyword == "range":

@@ -8,6 +8,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+PORT_BINDING = {"HostIp", "HostPort"}
+"""The one structure inside maps that people print: Go shows its values without names."""
+
+
 def is_true(value: Any) -> bool:
     """Go's idea of a non-empty value."""
     return bool(value) if isinstance(value, (bool, int, float, str, list, dict)) else value is not None
@@ -24,10 +28,17 @@ def go_text(value: Any) -> str:
     if isinstance(value, float):
         return go_float(value)
     if isinstance(value, dict):
-        return "map[" + " ".join(f"{key}:{go_text(value[key])}" for key in sorted(value)) + "]"
+        if value.keys() == PORT_BINDING:
+            return f"{{{value['HostIp']} {value['HostPort']}}}"
+        return "map[" + " ".join(f"{key}:{_element(key, value[key])}" for key in sorted(value)) + "]"
     if isinstance(value, list):
         return "[" + " ".join(go_text(each) for each in value) + "]"
     return str(value)
+
+
+def _element(key: str, value: Any) -> str:
+    """A port that is published nowhere has a list that is nil, and Go prints that as an empty one."""
+    return "[]" if value is None and key.endswith(("/tcp", "/udp", "/sctp")) else go_text(value)
 
 
 def go_float(value: float) -> str:
@@ -84,7 +95,7 @@ def _verb(options: str, verb: str, value: Any) -> str:
     if verb in "feEgG" and number:
         return f"%{options}{verb}" % value
     if verb in "xX" and isinstance(value, str):
-        digits = value.encode().hex()
+        digits: str = value.encode().hex()
         return digits.upper() if verb == "X" else digits
     if verb in "xX" and number:
         return f"%{options}{verb}" % int(value)

@@ -1,0 +1,108 @@
+"""``pull`` and ``push``."""
+
+from __future__ import annotations
+
+from pier.cli import progress
+from pier.cli.call import Call, say
+from pier.cli.command import Command, Failure, Flag
+from pier.cli.config import load
+from pier.cli.credentials import header, key_of, lookup
+from pier.cli.relay import write_all
+from pier.client import images
+from pier.oci.reference import Reference, parse_reference
+
+
+def _auth(call: Call, reference: Reference) -> str:
+    return header(lookup(load(call.options), key_of(reference.domain)))
+
+
+def pull_image(call: Call, name: str, *, platform: str, quiet: bool, output: int, all_tags: bool = False) -> Reference:
+    """Pull with progress to the descriptor ``output``. Raises InvalidArgument, Failure."""
+    bare = parse_reference(name)
+    if all_tags and (bare.tag or bare.digest):
+        raise Failure("tag can't be used with --all-tags/-a")
+    wanted = bare if all_tags else bare.with_default_tag()
+    if not all_tags and not quiet and output == 1 and not bare.tag and not bare.digest:
+        write_all(output, f"Using default tag: {wanted.tag}\n".encode())
+    tag = "" if all_tags else str(wanted.digest or wanted.tag)
+    found = images.pull(call.client, wanted.familiar_name, tag, platform, _auth(call, wanted))
+    if quiet:
+        progress.drain(found)
+    else:
+        progress.show(found, output)
+    return wanted
+
+
+def pull(call: Call) -> int:
+    wanted = pull_image(
+        call,
+        call.args[0],
+        platform=call.text("platform"),
+        quiet=call.flag("quiet"),
+        output=1,
+        all_tags=call.flag("all-tags"),
+    )
+    say(wanted.canonical if not call.flag("all-tags") else wanted.name)
+    return 0
+
+
+def push(call: Call) -> int:
+    reference = parse_reference(call.args[0])
+    every, quiet = call.flag("all-tags"), call.flag("quiet")
+    if every and reference.tag:
+        raise Failure("tag can't be used with --all-tags/-a")
+    if reference.digest:
+        raise Failure("cannot push a digest reference")
+    if not every and not reference.tag:
+        reference = reference.with_default_tag()
+        if not quiet:
+            say(f"Using default tag: {reference.tag}")
+    import sys
+
+    sys.stdout.flush()
+    found = images.push(
+        call.client,
+        reference.familiar_name,
+        "" if every else str(reference.tag),
+        call.text("platform"),
+        _auth(call, reference),
+    )
+    if quiet:
+        progress.drain(found)
+        say(reference.canonical)
+    else:
+        progress.show(found)
+    return 0
+
+
+TRUST = Flag("disable-content-trust", "bool", "Do not check the image's signature", default=True)
+PULL = Command(
+    pull,
+    "NAME[:TAG|@DIGEST]",
+    (
+        Flag("all-tags", "bool", "Pull every tag of the repository", "a"),
+        TRUST,
+        Flag("platform", "string", "Platform of the image (os/arch[/variant])"),
+        Flag("quiet", "bool", "Print only the image's name", "q"),
+    ),
+    minimum=1,
+    maximum=1,
+    completes="repository",
+    examples=(
+        ("pier pull debian", "The tag latest, from the Docker Hub"),
+        ("pier pull localhost:5000/app:1.2", "From a registry of your own"),
+    ),
+)
+PUSH = Command(
+    push,
+    "NAME[:TAG]",
+    (
+        Flag("all-tags", "bool", "Push every tag of the repository", "a"),
+        TRUST,
+        Flag("platform", "string", "Push only this platform of the image (os[/arch[/variant]])"),
+        Flag("quiet", "bool", "Print only the image's name", "q"),
+    ),
+    minimum=1,
+    maximum=1,
+    completes="images",
+)
