@@ -29,7 +29,7 @@ async def test_two_daemons(host: Host) -> None:
             assert await host.ask(sandbox, HOST_ADDRESS, 8080)
             with pytest.raises(TimeoutError):
                 await host.ask(sandbox, first.address, 80, timeout=0.5)
-            with pytest.raises(PierError, match="failed to bind host port .*: address already in use"):
+            with pytest.raises(PierError, match=r"failed to bind host port .*: address already in use"):
                 await two.connect("c3", sandbox, two.find("bridge"), [PortRequest(80, "tcp", "", 8080)])
             await remove(two, second)
         assert table_names() == {"pier-pier0"} and "pier9" not in link_names()
