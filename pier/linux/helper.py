@@ -12,7 +12,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
@@ -50,12 +50,7 @@ class Helper:
 
     async def write(self, data: bytes | memoryview) -> None:
         """Hand on ``data``, waiting while the pipe is full. BrokenPipeError: the helper has ended; see ``finish``."""
-        view = memoryview(data)
-        while view:
-            try:
-                view = view[os.write(self._pipe, view) :]
-            except BlockingIOError:
-                await _writable(self._pipe)
+        await _write(self._pipe, data)
 
     def close_input(self) -> None:
         """No more data comes. Idempotent."""
@@ -139,26 +134,92 @@ async def start_unpack(
         task["skeleton"] = skeleton
     if keep is not None:
         task["keep"] = keep
-    return await _start(task, root, [fd for fd in (skeleton, replaced, keep) if fd is not None], feeding=True)
+    return await start(task, root, [fd for fd in (skeleton, replaced, keep) if fd is not None], feeding=True)
 
 
 async def start_regenerate(root: Path, *, skeleton: int, replaced: int) -> Helper:
     """Write the exact tar of the layer in ``root``. Report: ``diff_id``, ``tar_size``."""
     task = {"task": "regenerate", "skeleton": skeleton, "replaced": replaced}
-    return await _start(task, root, [skeleton, replaced], feeding=False)
+    return await start(task, root, [skeleton, replaced], feeding=False)
 
 
 async def start_pack(root: Path, *, whiteouts: bool, with_root: bool = False) -> Helper:
     """Write a new tar of the folder ``root``; ``whiteouts``: of an overlay's upper folder. Report as above."""
-    return await _start({"task": "pack", "whiteouts": whiteouts, "with_root": with_root}, root, [], feeding=False)
+    return await start({"task": "pack", "whiteouts": whiteouts, "with_root": with_root}, root, [], feeding=False)
 
 
-async def _start(task: Mapping[str, Any], root: Path, descriptors: list[int], *, feeding: bool) -> Helper:
+async def inflate(source: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    """``source`` without its compression (gzip, zstd, xz, bzip2, none), done by another process.
+
+    Raises DataCorrupted for what cannot be decompressed; whatever ``source`` raises.
+    """
+    running, pipe = await _start_filter()
+    feeding = asyncio.create_task(_feed(source, pipe))
+    try:
+        async for data in running.output():
+            yield data
+        await running.finish()
+        await feeding
+    finally:
+        feeding.cancel()
+        await asyncio.wait([feeding])
+        await running.kill()
+
+
+async def _start_filter() -> tuple[Helper, int]:
+    """A helper that reads one pipe and writes another, and our end of the first."""
+    readable, writable = _pipe()
+    try:
+        os.set_blocking(writable, False)
+        return await start({"task": "inflate"}, None, [], feeding=False, stdin=readable), writable
+    except BaseException:
+        os.close(writable)
+        raise
+    finally:
+        os.close(readable)
+
+
+async def _feed(source: AsyncIterator[bytes], pipe: int) -> None:
+    """Write all of ``source``; a reader that has ended has its reasons."""
+    try:
+        async for data in source:
+            await _write(pipe, data)
+    except BrokenPipeError:
+        return
+    finally:
+        os.close(pipe)
+
+
+async def _write(pipe: int, data: bytes | memoryview) -> None:
+    view = memoryview(data)
+    while view:
+        try:
+            view = view[os.write(pipe, view) :]
+        except BlockingIOError:
+            await _writable(pipe)
+
+
+def _pipe() -> tuple[int, int]:
+    readable, writable = os.pipe2(os.O_CLOEXEC)
+    fcntl.fcntl(writable, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
+    return readable, writable
+
+
+async def start(
+    task: Mapping[str, Any], root: Path | None, descriptors: list[int], *, feeding: bool, stdin: int | None = None
+) -> Helper:
+    """Start the helper for ``task`` on the folder ``root``; ``descriptors`` are inherited.
+
+    ``feeding``: the caller writes to it; else the caller reads its output, and its input is ``stdin``.
+    """
     with ExitStack() as stack:
-        folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        stack.callback(os.close, folder)
-        readable, writable = os.pipe2(os.O_CLOEXEC)
-        fcntl.fcntl(writable, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
+        inherited = list(descriptors)
+        if root is not None:
+            folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            stack.callback(os.close, folder)
+            inherited.append(folder)
+            task = {**task, "root": folder}
+        readable, writable = _pipe()
         theirs, ours = (readable, writable) if feeding else (writable, readable)
         stack.callback(os.close, theirs)
         with ExitStack() as undo:
@@ -167,15 +228,14 @@ async def _start(task: Mapping[str, Any], root: Path, descriptors: list[int], *,
             report, messages = os.memfd_create("report"), os.memfd_create("messages")
             undo.callback(os.close, report)
             undo.callback(os.close, messages)
-            whole = {**task, "root": folder, "report": report, **_paths()}
-            argv = [sys.executable, "-I", "-S", os.fspath(_program()), json.dumps(whole)]
+            whole = json.dumps({**task, "report": report, **_paths()})
             child = await spawn(
-                argv,
-                stdin=theirs if feeding else None,
+                [sys.executable, "-I", "-S", os.fspath(_program()), whole],
+                stdin=theirs if feeding else stdin,
                 stdout=None if feeding else theirs,
                 stderr=messages,
                 env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"},
-                pass_fds=[folder, report, *descriptors],
+                pass_fds=[report, *inherited],
             )
             undo.pop_all()
     return Helper(child, report, messages, ours)

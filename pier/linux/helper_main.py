@@ -35,6 +35,16 @@ def _unpack(task: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _inflate(task: dict[str, Any]) -> dict[str, Any]:
+    from pier.linux.helper_input import Source, plain, write_all
+
+    size = 0
+    for piece in plain(Source(0, keep=None, hashed=False)):
+        write_all(1, piece)
+        size += len(piece)
+    return {"size": size}
+
+
 def _chain(first: Any, rest: Any) -> Any:
     if len(first):
         yield first
@@ -68,7 +78,13 @@ def _enter(root: int) -> None:
     os.close(root)
 
 
-_TASKS = {"unpack": _unpack, "regenerate": _regenerate, "pack": _pack}
+def _copy(task: dict[str, Any]) -> dict[str, Any]:
+    from pier.linux.helper_copy import run
+
+    return run(task, _enter)
+
+
+_TASKS = {"inflate": _inflate, "unpack": _unpack, "regenerate": _regenerate, "pack": _pack, "copy": _copy}
 
 
 def _run(task: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ folder; hashing, inflating, storing and unpacking are one pass.
 """
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,7 +112,7 @@ async def apply_layer(source: AsyncIterator[bytes], writer: LayerWriter, *, keep
         await unpacking.abort()
 
 
-async def layer_tar(layer: Layer) -> AsyncIterator[bytes]:
+async def layer_tar(layer: Layer) -> AsyncGenerator[bytes, None]:
     """The exact tar that ``layer.diff_id`` names, made again from its files.
 
     Raises NotFound for a layer without a skeleton, and DataCorrupted, at the end at the latest, when the

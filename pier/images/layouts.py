@@ -1,0 +1,172 @@
+"""What an archive's manifests say (Docker's ``manifest.json``, OCI's ``index.json``): the images in it. Pure
+but for the staged files that it reads.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from pier.errors import DataCorrupted, InvalidArgument, PierError
+from pier.images.staging import StagedLayer, Staging
+from pier.oci.digest import Digest, is_digest
+from pier.oci.image import ImageConfig, parse_config
+from pier.oci.manifest import Descriptor, Index, Manifest, parse_manifest
+from pier.oci.platform import Platform, host_platform, runnable
+from pier.oci.reference import Reference, parse_reference
+
+_NAME: Final = "io.containerd.image.name"
+_REF_NAME: Final = "org.opencontainers.image.ref.name"
+_ATTESTATION: Final = "vnd.docker.reference.type"
+_DEEPEST: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """One image of an archive, its layers bottom first. ``manifest``: descriptor and bytes, from an OCI layout."""
+
+    config: bytes
+    parsed: ImageConfig
+    layers: tuple[StagedLayer, ...]
+    descriptors: tuple[Descriptor, ...]
+    references: tuple[Reference, ...]
+    parent: Digest | None = None
+    manifest: tuple[Descriptor, bytes] | None = None
+
+
+class _Item(msgspec.Struct, rename="pascal"):
+    """One image of ``manifest.json``."""
+
+    config: str
+    layers: list[str] | None = None
+    repo_tags: list[str] | None = None
+    parent: str | None = None
+
+
+def describe(staging: Staging) -> list[Described]:
+    """The images of the archive; Docker's manifest goes before OCI's index. Raises DataCorrupted, InvalidArgument."""
+    listing = staging.small("manifest.json")
+    if listing is not None:
+        return [_from_docker(staging, item) for item in _items(listing)]
+    index = staging.small("index.json")
+    if index is not None:
+        return _from_oci(staging, index)
+    if staging.small("repositories") is not None:
+        raise InvalidArgument("the archive has Docker's format of before 1.10: load and save it with a newer Docker")
+    raise InvalidArgument("the archive holds no image: it has neither a manifest.json nor an index.json")
+
+
+def _items(listing: bytes) -> list[_Item]:
+    try:
+        return msgspec.json.decode(listing, type=list[_Item])
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise DataCorrupted(f"invalid manifest.json: {error}") from error
+
+
+def _from_docker(staging: Staging, item: _Item) -> Described:
+    config = staging.small(item.config)
+    if config is None:
+        raise DataCorrupted(f"invalid manifest.json: the archive has no {item.config!r}")
+    parsed = parse_config(config)
+    names = item.layers or []
+    expected = len(parsed.rootfs.diff_ids)
+    if len(names) != expected:
+        raise DataCorrupted(f"invalid manifest, layers length mismatch: expected {expected}, got {len(names)}")
+    layers = tuple(_layer(staging.layer(name), name) for name in names)
+    references = tuple(parse_reference(tag).with_default_tag() for tag in item.repo_tags or [])
+    if any(reference.tag is None for reference in references):
+        raise InvalidArgument("invalid tag in manifest.json: a digest is no tag")
+    parent = Digest(item.parent) if item.parent and is_digest(item.parent) else None
+    return Described(config, parsed, _checked(parsed, layers), (), references, parent)
+
+
+def _layer(layer: StagedLayer | None, name: str) -> StagedLayer:
+    if layer is None:
+        raise DataCorrupted(f"the archive has no layer {name!r}")
+    return layer
+
+
+def _checked(config: ImageConfig, layers: tuple[StagedLayer, ...]) -> tuple[StagedLayer, ...]:
+    for index, (layer, expected) in enumerate(zip(layers, config.rootfs.diff_ids, strict=True)):
+        if layer.diff_id != expected:
+            raise DataCorrupted(f'invalid diffID for layer {index}: expected "{expected}", got "{layer.diff_id}"')
+    return layers
+
+
+def _from_oci(staging: Staging, data: bytes) -> list[Described]:
+    index = parse_manifest(data, None)
+    if not isinstance(index, Index):
+        raise DataCorrupted("invalid index.json: it is no index")
+    found: dict[Digest, Described] = {}
+    for descriptor in index.manifests:
+        described = _image(staging, descriptor, 0)
+        if described is None:
+            continue
+        key = described.manifest[0].digest if described.manifest else descriptor.digest
+        references = _references(descriptor)
+        earlier = found.get(key)
+        together = dict.fromkeys([*(earlier.references if earlier else ()), *references])
+        found[key] = _with_references(described, tuple(together))
+    if not found:
+        raise InvalidArgument(f"the archive holds no image for {host_platform()}")
+    return list(found.values())
+
+
+def _with_references(described: Described, references: tuple[Reference, ...]) -> Described:
+    return Described(
+        described.config,
+        described.parsed,
+        described.layers,
+        described.descriptors,
+        references,
+        described.parent,
+        described.manifest,
+    )
+
+
+def _references(descriptor: Descriptor) -> list[Reference]:
+    """A full name, in containerd's annotation or in OCI's; a bare tag names nothing."""
+    name = descriptor.annotations.get(_NAME) or descriptor.annotations.get(_REF_NAME, "")
+    if _NAME not in descriptor.annotations and not ("/" in name or ":" in name):
+        return []
+    try:
+        reference = parse_reference(name).with_default_tag()
+    except PierError as error:
+        raise InvalidArgument(f"invalid image name {name[:100]!r} in the archive: {error}") from error
+    return [reference] if reference.tag and not reference.digest else []
+
+
+def _image(staging: Staging, descriptor: Descriptor, depth: int) -> Described | None:
+    """The image behind a descriptor; of an index, the one that suits this host best. None: none does."""
+    if _ATTESTATION in descriptor.annotations or depth > _DEEPEST:
+        return None
+    data = staging.blob(descriptor.digest)
+    if data is None:
+        return None
+    document = parse_manifest(data, descriptor.media_type)
+    if isinstance(document, Manifest):
+        return _from_manifest(staging, document, descriptor, data)
+    for platform in runnable(host_platform()):
+        for inner in document.manifests:
+            if _suits(platform, inner.platform) and (found := _image(staging, inner, depth + 1)):
+                return found
+    return None
+
+
+def _suits(wanted: Platform, offered: Platform | None) -> bool:
+    return offered is None or wanted.matches(offered)
+
+
+def _from_manifest(staging: Staging, manifest: Manifest, descriptor: Descriptor, data: bytes) -> Described:
+    config = staging.blob(manifest.config.digest)
+    if config is None:
+        raise DataCorrupted(f"the archive has no blob {manifest.config.digest}")
+    parsed = parse_config(config)
+    expected = len(parsed.rootfs.diff_ids)
+    if len(manifest.layers) != expected:
+        raise DataCorrupted(
+            f"invalid manifest, layers length mismatch: expected {expected}, got {len(manifest.layers)}"
+        )
+    layers = tuple(_layer(staging.layer_blob(each.digest), each.digest) for each in manifest.layers)
+    plain = Descriptor(descriptor.media_type, descriptor.digest, descriptor.size)
+    return Described(config, parsed, _checked(parsed, layers), tuple(manifest.layers), (), None, (plain, data))
