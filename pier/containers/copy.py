@@ -15,13 +15,15 @@ from pier.containers.announce import announce
 from pier.containers.container import Container
 from pier.containers.copypath import PathStat, absolute, path_stat, shown_name, within
 from pier.containers.deps import Deps
-from pier.containers.export import export as export
+from pier.containers.export import export
 from pier.containers.registry import Live
 from pier.containers.treeview import tree_of
 from pier.errors import InvalidArgument, NotFound
 from pier.linux import treecopy
 from pier.linux.treecopy import View
 from pier.snapshots.snapshotter import Change
+
+__all__ = ["PathStat", "changes", "export", "get", "put", "stat"]
 
 _LARGEST_TABLE: Final = 4 * 1024 * 1024
 

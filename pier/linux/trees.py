@@ -25,13 +25,18 @@ def remove_tree(path: Path) -> None:
     """
     base = os.open(path.parent, _FOLDER_FLAGS)
     try:
-        pending = [os.fsencode(path.name)]
-        while pending:
-            _remove(base, base, pending.pop(), 0, pending)
+        remove_tree_at(base, os.fsencode(path.name))
     except FileNotFoundError:
         return
     finally:
         os.close(base)
+
+
+def remove_tree_at(folder: int, name: bytes) -> None:
+    """Delete ``name``, and all below it, in the folder of this descriptor."""
+    pending = [name]
+    while pending:
+        _remove(folder, folder, pending.pop(), 0, pending)
 
 
 def move_aside(path: Path, trash: Path) -> Path | None:
