@@ -36,8 +36,8 @@ class Live:
 
     ``pending`` are attachments that wait for the next start. ``ended`` is set while there is no process.
     ``teardown`` frees what the last process used; a start awaits it. ``restarter`` sleeps until the policy's
-    next start. ``rotation`` keeps the log small. ``removing`` is set from the moment somebody decided to remove it; ``kept`` while ``restart``
-    stops it, so that ``--rm`` does not strike.
+    next start. ``rotation`` keeps the log small. ``removing`` is set from the moment somebody decided to
+    remove it; ``kept`` while ``restart`` stops it, so that ``--rm`` does not strike.
     """
 
     __slots__ = (

@@ -5,15 +5,15 @@ from typing import Literal
 
 from pier.containers.hostconfig import HostConfig
 from pier.errors import InvalidArgument
-from pier.runtime import seccomp
 from pier.runtime.plan import UNCONFINED
+from pier.runtime.seccomp import Profile, parse
 
 
 @dataclass(frozen=True, slots=True)
 class Confinement:
     """``seccomp`` None is the host's default profile; ``apparmor`` None is none asked for."""
 
-    seccomp: seccomp.Profile | Literal["unconfined"] | None = None
+    seccomp: Profile | Literal["unconfined"] | None = None
     apparmor: str | None = None
     no_new_privileges: bool = False
     masked_paths: tuple[str, ...] | None = None
@@ -49,9 +49,9 @@ def _switch(text: str) -> bool:
     return text in ("true", "1")
 
 
-def _seccomp(text: str) -> seccomp.Profile | Literal["unconfined"] | None:
+def _seccomp(text: str) -> Profile | Literal["unconfined"] | None:
     if text == UNCONFINED:
         return UNCONFINED
     if text in ("", "builtin"):
         return None
-    return seccomp.parse(text)
+    return parse(text)
