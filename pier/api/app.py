@@ -58,7 +58,11 @@ def make_server(services: Services) -> Server:
     """Build the server that answers for ``services``; the caller gives it sockets."""
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
-        response = await answer(services, request)
+        connection = cast(Connection, request.protocol)
+        try:
+            response = await answer(services, request, connection)
+        finally:
+            connection.answered()
         if not response.prepared:
             response.headers.update(services.system.headers())
         return response
@@ -66,10 +70,8 @@ def make_server(services: Services) -> Server:
     return Server(handle, access_log=None, keepalive_timeout=300, tcp_keepalive=False, lingering_time=5)
 
 
-async def answer(services: Services, request: web.BaseRequest) -> web.StreamResponse:
-    """Answer one request; never raises but for cancellation."""
-    connection = cast(Connection, request.protocol)
-    connection.forget_callbacks()
+async def answer(services: Services, request: web.BaseRequest, connection: Connection) -> web.StreamResponse:
+    """Answer one request; raises nothing but that it was cancelled or that the client has gone."""
     try:
         version, path = split_version(request.rel_url.raw_path)
         match = ROUTER.match(request.method, path)

@@ -110,8 +110,8 @@ class Call:
         padded = value.rstrip("=")
         padded += "=" * (-len(padded) % 4)
         try:
-            data = base64.urlsafe_b64decode(padded.replace("+", "-").replace("/", "_"))
-            return msgspec.json.decode(data, type=shape) if data.strip() else None
+            data = base64.b64decode(padded.replace("+", "-").replace("/", "_"), altchars=b"-_", validate=True)
+            return msgspec.json.decode(data, type=shape) if data.strip() not in (b"", b"null") else None
         except (binascii.Error, msgspec.DecodeError) as error:
             raise InvalidArgument(f"invalid {name} header: {error}") from error
 

@@ -12,7 +12,8 @@ from typing import Any, Final, Protocol, cast
 from aiohttp import web
 
 from pier.api.call import Call
-from pier.api.server import PLAIN_HIJACK
+from pier.api.hangup import HangupWatch
+from pier.api.server import UPGRADE, Connection
 
 RAW: Final = "application/vnd.docker.raw-stream"
 MULTIPLEXED: Final = "application/vnd.docker.multiplexed-stream"
@@ -45,6 +46,7 @@ class RawStream(asyncio.Protocol):
         self._arrived = asyncio.Event()
         self._writable = asyncio.Event()
         self._writable.set()
+        self._hangup: HangupWatch | None = None
         self._callbacks: list[Callable[[], Any]] = []
         self.lost = False
         """The connection is gone, in both directions."""
@@ -62,6 +64,7 @@ class RawStream(asyncio.Protocol):
     def eof_received(self) -> bool:
         self._ended = True
         self._arrived.set()
+        self._hangup = self._hangup or HangupWatch(self._transport, self._transport.abort)
         return True
 
     def pause_writing(self) -> None:
@@ -75,6 +78,8 @@ class RawStream(asyncio.Protocol):
         self._arrived.set()
         self._writable.set()
         self.lost = True
+        if self._hangup is not None:
+            self._hangup.close()
         self._was_lost(exc)
         for callback in self._callbacks:
             callback()
@@ -145,33 +150,32 @@ class Taken(web.StreamResponse):
         return False
 
 
-def hijack(call: Call, content_type: str, *, protocol: str = "tcp") -> RawStream:
+def hijack(call: Call, content_type: str) -> RawStream:
     """Answer 101 (200 where no upgrade was asked for) and take the connection; the handler returns ``Taken()``.
 
-    What came in together with the request is the first thing to be read.
+    What came in together with the request is the first thing to be read. Raises ConnectionResetError.
     """
-    connection = cast(Any, call.request.protocol)
-    transport = cast(asyncio.Transport, call.request.transport)
+    connection = cast(Connection, call.request.protocol)
+    transport = cast(asyncio.Transport | None, call.request.transport)
     if transport is None or transport.is_closing():
         raise ConnectionResetError("the client has gone")
     stream = RawStream(transport, connection.connection_lost)
-    already, connection._message_tail = connection._message_tail, b""
-    transport.write(_head(call, content_type, protocol))
+    transport.write(_head(call, content_type))
     transport.set_protocol(stream)
-    if already:
-        stream.data_received(bytes(already))
+    if already := connection.take():
+        stream.data_received(already)
     if connection.half_closed:
         stream.eof_received()
     return stream
 
 
-def _head(call: Call, content_type: str, protocol: str) -> bytes:
-    headers = call.request.headers
-    upgrade = "Upgrade" in headers and PLAIN_HIJACK not in headers
-    lines = ["HTTP/1.1 101 UPGRADED" if upgrade else "HTTP/1.1 200 OK"]
-    lines.append(f"Content-Type: {content_type if upgrade else RAW}")
-    if upgrade:
-        lines += ["Connection: Upgrade", f"Upgrade: {protocol}"]
+def _head(call: Call, content_type: str) -> bytes:
+    protocol = call.request.headers.get(UPGRADE, "none")
+    if protocol == "none":
+        lines = ["HTTP/1.1 200 OK", f"Content-Type: {RAW}"]
+    else:
+        lines = ["HTTP/1.1 101 UPGRADED", f"Content-Type: {content_type}", "Connection: Upgrade"]
+        lines.append(f"Upgrade: {protocol}")
     lines += [f"{name}: {value}" for name, value in call.services.system.headers().items()]
     return "\r\n".join([*lines, "", ""]).encode()
 

@@ -109,7 +109,7 @@ class RunningEngine:
     def request(
         self, method: str, path: str, body: Any = None, *, headers: dict[str, str] | None = None
     ) -> tuple[int, Any]:
-        """One API call: the status, and the body, decoded where it is JSON. ``body`` is sent as JSON, bytes as a tar."""
+        """One API call: the status, and the body, decoded where it is JSON. Bytes in ``body`` are sent as a tar."""
         connection = _UnixConnection(self.socket)
         try:
             data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()

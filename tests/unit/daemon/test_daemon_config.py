@@ -1,0 +1,162 @@
+"""Flags, daemon.json, and both together."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pier.daemon.config import Config, load
+from pier.daemon.help import usage
+from pier.daemon.settings import SETTINGS
+from pier.errors import InvalidArgument
+
+
+def configured(*arguments: str) -> Config:
+    return load(arguments, {})
+
+
+def refusal(*arguments: str) -> str:
+    with pytest.raises(InvalidArgument) as caught:
+        configured(*arguments)
+    return caught.value.message
+
+
+def written(folder: Path, content: object) -> str:
+    path = folder / "daemon.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return str(path)
+
+
+def test_without_anything_there_are_defaults() -> None:
+    config = configured()
+    assert config.root == Path("/var/lib/pier")
+    assert config.pidfile == Path("/run/pier/pierd.pid")
+    assert config.hosts == ("unix:///run/pier.sock",)
+    assert config.log_level == "info"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name", "value"),
+    [
+        (["--data-root", "/x"], "data-root", "/x"),
+        (["--data-root=/x"], "data-root", "/x"),
+        (["-H", "unix:///a", "--host=unix:///b"], "hosts", ("unix:///a", "unix:///b")),
+        (["-Hunix:///a"], "hosts", ("unix:///a",)),
+        (["-D"], "debug", True),
+        (["--debug=false"], "debug", False),
+        (["-Dl", "warn"], "log-level", "warn"),
+        (["-l=error"], "log-level", "error"),
+        (["--mtu", "1400"], "mtu", 1400),
+        (["--bip", "10.1.2.1/24"], "bip", "10.1.2.1/24"),
+        (["--dns", "1.1.1.1", "--dns", "::1"], "dns", ("1.1.1.1", "::1")),
+        (["--default-shm-size", "128m"], "default-shm-size", 128 << 20),
+        (["--default-ulimit", "nofile=1024"], "default-ulimits", ("nofile=1024:1024",)),
+        (["--log-opt", "max-size=1m"], "log-opts", ("max-size=1m",)),
+        (["--insecure-registry", "a:1"], "insecure-registries", ("a:1",)),
+    ],
+)
+def test_flags_are_read_as_pflag_does(arguments: list[str], name: str, value: object) -> None:
+    assert configured(*arguments)[name] == value
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--nope"], "unknown flag: --nope"),
+        (["-z"], "unknown shorthand flag: 'z' in -z"),
+        (["-Dz"], "unknown shorthand flag: 'z' in -Dz"),
+        (["--data-root"], "flag needs an argument: --data-root"),
+        (["-H"], "flag needs an argument: 'H' in -H"),
+        (
+            ["--debug=maybe"],
+            'invalid argument "maybe" for "-D, --debug" flag: strconv.ParseBool: parsing "maybe": invalid syntax',
+        ),
+        (["--mtu", "x"], 'invalid argument "x" for "--mtu" flag: strconv.ParseInt: parsing "x": invalid syntax'),
+        (["--label", "a"], 'invalid argument "a" for "--label" flag: bad attribute format: a'),
+        (
+            ["--dns", "1.2"],
+            'invalid argument "1.2" for "--dns" flag: invalid string being converted to IP address: 1.2',
+        ),
+        (["--default-ulimit", "x=1"], 'invalid argument "x=1" for "--default-ulimit" flag: invalid ulimit type: x'),
+        (["extra"], '"pierd" accepts no arguments.'),
+        (["--log-level", "loud"], "invalid logging level: loud"),
+        (["--max-concurrent-downloads", "0"], "invalid max concurrent downloads: 0"),
+        (["--data-root", "relative"], "--data-root must be an absolute path: relative"),
+    ],
+)
+def test_wrong_flags_say_what_is_wrong(arguments: list[str], message: str) -> None:
+    assert refusal(*arguments) == message
+
+
+def test_containerd_is_refused_with_the_reason() -> None:
+    assert "there is no containerd" in refusal("--containerd=/run/x.sock")
+
+
+def test_the_file_is_read(tmp_path: Path) -> None:
+    content = {
+        "debug": True,
+        "mtu": 1400,
+        "labels": ["a=b"],
+        "log-opts": {"max-size": "5m"},
+        "default-ulimits": {"nofile": {"Name": "nofile", "Soft": 10, "Hard": 20}},
+        "runtimes": {"other": {"path": "/usr/bin/other"}},
+        "default-shm-size": "32M",
+    }
+    config = configured("--config-file", written(tmp_path, content))
+    assert config.log_level == "debug"
+    assert config["mtu"] == 1400
+    assert config["labels"] == ("a=b",)
+    assert config.pairs("log-opts") == {"max-size": "5m"}
+    assert config["default-ulimits"] == ("nofile=10:20",)
+    assert config.pairs("runtimes") == {"other": "/usr/bin/other"}
+    assert config["default-shm-size"] == 32 << 20
+
+
+def test_the_environment_names_the_file(tmp_path: Path) -> None:
+    assert load([], {"PIERD_CONFIG": written(tmp_path, {"mtu": 9000})})["mtu"] == 9000
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ({"debu": True}, "the following directives don't match any configuration option: debu"),
+        ({"version": True}, "the following directives don't match any configuration option: version"),
+        ({"debug": 3}, "debug: true or false expected, not 3"),
+        ({"mtu": "x"}, 'mtu: strconv.ParseInt: parsing "x": invalid syntax'),
+        ({"mtu": [1]}, "mtu: int expected, not [1]"),
+        ({"labels": "a=b"}, 'labels: a list is expected, not "a=b"'),
+        ({"labels": ["a"]}, "labels: bad attribute format: a"),
+        ([], "a JSON object is expected"),
+        ("{", "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
+    ],
+)
+def test_a_wrong_file_says_what_is_wrong(tmp_path: Path, content: object, reason: str) -> None:
+    path = written(tmp_path, content)
+    assert refusal("--config-file", path) == f"unable to configure the daemon with file {path}: {reason}"
+
+
+def test_a_file_that_was_named_must_exist(tmp_path: Path) -> None:
+    path = tmp_path / "none.json"
+    assert refusal("--config-file", str(path)).endswith(f"open {path}: no such file or directory")
+
+
+def test_what_is_in_the_file_and_a_flag_is_a_conflict(tmp_path: Path) -> None:
+    path = written(tmp_path, {"debug": True, "mtu": 1400, "labels": ["a=b"]})
+    assert refusal("--config-file", path, "--label", "c=d", "--mtu", "1300", "-D") == (
+        f"unable to configure the daemon with file {path}: the following directives are specified both as a flag "
+        "and in the configuration file: debug: (from flag: true, from file: true), "
+        "labels: (from flag: [c=d], from file: [a=b]), mtu: (from flag: 1300, from file: 1400)"
+    )
+
+
+def test_no_two_settings_share_a_flag() -> None:
+    longs = [setting.long for setting in SETTINGS]
+    shorts = [setting.short for setting in SETTINGS if setting.short]
+    assert len(set(longs)) == len(longs)
+    assert len(set(shorts)) == len(shorts)
+
+
+def test_the_help_has_every_flag_and_fits_a_terminal() -> None:
+    text = usage()
+    assert all(f"--{setting.long}" in text for setting in SETTINGS)
+    assert max(map(len, text.splitlines())) <= 80
