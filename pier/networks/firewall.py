@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from pier.linux.conntrack import Flow
 from pier.networks.network import Endpoint
 
 ANY: Final = "0.0.0.0"
@@ -95,6 +96,14 @@ def publishing(bridge: str, endpoint: Endpoint, verb: str = "add") -> str:
     entries = _entries(endpoint)
     table = table_name(bridge)
     return "".join(f"{verb} element ip {table} {name} {{ {entry} }}\n" for name, entry in entries)
+
+
+def is_stale(flow: Flow, endpoint: Endpoint) -> bool:
+    """Whether a UDP flow goes to a port that ``endpoint`` has just published, and is answered by another."""
+    return flow.answered_by != endpoint.address and any(
+        port.protocol == "udp" and port.host_port == flow.port and port.host_ip in (ANY, flow.address)
+        for port in endpoint.ports
+    )
 
 
 def _resolver_rules(plan: Plan) -> str:

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from pier.errors import Conflict, Internal
-from pier.linux import links, namespaces, nftables, sysctl
+from pier.linux import conntrack, links, namespaces, nftables, sysctl
 from pier.linux.netlink import NetlinkSocket
 from pier.log import Logger
 from pier.networks import coexistence, firewall, ipam
@@ -103,6 +103,7 @@ class Segment:
             nftables.apply(firewall.publishing(self._network.bridge, known, "delete"))
         except Internal:
             self.rebuild()  # somebody else had changed our table
+        _forget_flows(known, lambda flow: flow.answered_by == known.address)
 
     def reap(self, endpoints: Iterable[Endpoint]) -> None:
         """Delete interfaces; each takes the kernel some 25 ms."""
@@ -219,6 +220,7 @@ class Segment:
             self.rebuild()
         elif endpoint.ports:
             self._publish(endpoint)
+        _forget_flows(endpoint, lambda flow: firewall.is_stale(flow, endpoint))
 
     def _publish(self, endpoint: Endpoint) -> None:
         try:
@@ -232,6 +234,11 @@ class Segment:
         except OSError as error:
             if links.find_link(self._sock, link.name) is not None:
                 raise Internal(f"cannot delete interface {link.name}: {error.strerror}") from error
+
+
+def _forget_flows(endpoint: Endpoint, unwanted: Callable[[conntrack.Flow], bool]) -> None:
+    if any(port.protocol == "udp" for port in endpoint.ports):
+        conntrack.forget_udp(unwanted)
 
 
 def _own_gateway(network: Network, taken: list[IPv4Network]) -> IPv4Interface:

@@ -1,5 +1,6 @@
 """Containers on the bridge: out by NAT, in by published ports, and nothing left behind."""
 
+import asyncio
 import socket
 import time
 
@@ -39,6 +40,30 @@ async def test_published_port_answers_from_everywhere(host: Host) -> None:
             assert await host.ask(other, first.address, 80) == second.address
             assert await host.ask(None, first.address, 80) == first.gateway
         await remove(networks, first, second)
+
+
+@on_a_host
+async def test_udp_client_that_never_pauses_finds_the_new_container(host: Host) -> None:
+    loop = asyncio.get_running_loop()
+    client = await host.socket_in(host.internet, UDP)
+    client.connect((HOST_ADDRESS, 5353))
+
+    async def heard() -> bool:
+        async with asyncio.timeout(2):
+            await loop.sock_sendall(client, b"?")
+            try:
+                return bool(await loop.sock_recv(client, 100))
+            except ConnectionRefusedError:
+                return False
+
+    async with running_networks(host) as networks:
+        assert not await heard()
+        for name in ("first", "second"):
+            sandbox, endpoint = await connect(networks, name, PortRequest(53, "udp", "", 5353))
+            async with host.echo(sandbox, 53, UDP):
+                assert await heard()
+            await remove(networks, endpoint)
+        client.close()
 
 
 @on_a_host
