@@ -10,11 +10,10 @@ from pier.api.call import Call
 from pier.api.messages import MessageStream
 from pier.api.replies import reply
 from pier.api.routing import Route
-from pier.api.streams import Taken, frame, hijack, media_type, pump
+from pier.api.streams import Taken, hijack, media_type, pump
 from pier.containers import attach, logs, stats, wait
-from pier.errors import InvalidArgument
-from pier.events.timestamps import parse_timestamp, rfc3339
-from pier.logs.driver import LogEntry, LogQuery
+from pier.events.timestamps import parse_timestamp
+from pier.logs.driver import LogQuery
 
 
 async def attach_container(call: Call) -> web.StreamResponse:
@@ -63,7 +62,7 @@ async def container_logs(call: Call) -> web.StreamResponse:
     response.headers.update(call.services.system.headers())
     response.enable_chunked_encoding()
     await response.prepare(call.request)
-    work = asyncio.ensure_future(_send_logs(response, found, call.flag("timestamps"), call.flag("details")))
+    work = asyncio.ensure_future(_send_logs(response, found.frames(timestamps=call.flag("timestamps"))))
     call.on_disconnect(work.cancel)
     try:
         await work
@@ -73,39 +72,16 @@ async def container_logs(call: Call) -> web.StreamResponse:
     return response
 
 
-async def _send_logs(response: web.StreamResponse, found: logs.Logs, timestamps: bool, details: bool) -> None:
-    """Each entry a frame, or the bytes as they are with a terminal; a partial line is stamped at its start only."""
-    within_line = {1: False, 2: False}
-    async for batch in found.batches:
-        parts = []
-        for entry in batch:
-            data = entry.data
-            if not within_line[entry.stream]:
-                data = _prefix(entry, timestamps, details) + data
-            within_line[entry.stream] = entry.partial
-            parts.append(data if found.tty else frame(entry.stream, data))
-        await response.write(b"".join(parts))
-
-
-def _prefix(entry: LogEntry, timestamps: bool, details: bool) -> bytes:
-    text = f"{rfc3339_fixed(entry.time_ns)} " if timestamps else ""
-    return (text + (" " if details else "")).encode()
-
-
-def rfc3339_fixed(time_ns: int) -> str:
-    """With all nine digits, as log lines have them."""
-    whole = rfc3339(time_ns - time_ns % 1_000_000_000)
-    return f"{whole[:-1]}.{time_ns % 1_000_000_000:09d}Z"
+async def _send_logs(response: web.StreamResponse, frames: AsyncIterator[bytes]) -> None:
+    async for data in frames:
+        await response.write(data)
 
 
 def _log_query(call: Call) -> LogQuery:
-    stdout, stderr = call.flag("stdout"), call.flag("stderr")
-    if not (stdout or stderr):
-        raise InvalidArgument("Bad parameters: you must choose at least one stream")
     now = time.time_ns()
     return LogQuery(
-        stdout=stdout,
-        stderr=stderr,
+        stdout=call.flag("stdout"),
+        stderr=call.flag("stderr"),
         since=_moment(call.text("since"), now),
         until=_moment(call.text("until"), now),
         tail=_tail(call.text("tail")),

@@ -26,18 +26,21 @@ async def create_exec(call: Call) -> web.Response:
 
 async def start_exec(call: Call) -> web.StreamResponse:
     body = await call.json(StartRequest, optional=True)
-    tty = bool(body.tty)
     stdio = await exec.start(
-        call.services.containers, call.name, detach=bool(body.detach), tty=tty, console_size=body.console_size
+        call.services.containers,
+        call.name,
+        detach=bool(body.detach),
+        tty=bool(body.tty),
+        console_size=body.console_size,
     )
     if stdio is None:
         return empty(200)
     try:
-        stream = hijack(call, media_type(call, tty))
+        stream = hijack(call, media_type(call, stdio.tty))
     except ConnectionError:
         await stdio.close()
         raise
-    await pump(stream, stdio, tty=tty)
+    await pump(stream, stdio, tty=stdio.tty)
     return Taken()
 
 

@@ -9,7 +9,7 @@ from pier.api.call import Call
 from pier.api.messages import Progress, run_with_progress, send_bytes
 from pier.api.routing import Route
 from pier.errors import InvalidArgument, Unsupported
-from pier.images import archive, bootstrap, importing, pull, push
+from pier.images import archive, bootstrap, importing, pull, push, saving
 from pier.images.importing import ImportOptions
 from pier.oci.platform import Platform, parse_platform
 from pier.oci.reference import Reference, parse_reference
@@ -102,11 +102,11 @@ async def save_images(call: Call) -> web.StreamResponse:
     names = [name for each in call.texts("names") for name in each.split(",") if name]
     if not names:
         raise InvalidArgument("no image names were given")
-    return await send_bytes(call, archive.save(call.services.images, names), "application/x-tar")
+    return await send_bytes(call, saving.save(call.services.images, names), "application/x-tar")
 
 
 async def save_image(call: Call) -> web.StreamResponse:
-    return await send_bytes(call, archive.save(call.services.images, [call.name]), "application/x-tar")
+    return await send_bytes(call, saving.save(call.services.images, [call.name]), "application/x-tar")
 
 
 async def push_image(call: Call) -> web.StreamResponse:

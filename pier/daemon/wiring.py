@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +28,7 @@ from pier.metadata.volumes import SqliteVolumeStore
 from pier.networks.service import Networks, NetworkSettings
 from pier.remote.client import Registries
 from pier.remote.settings import Settings as RegistrySettings
+from pier.runtime.host import host_facts
 from pier.runtime.select import select_runtime
 from pier.snapshots.overlay import OverlaySnapshotter
 from pier.volumes.service import Volumes
@@ -93,6 +93,7 @@ async def wire(config: Config) -> Daemon:
         images=images,
         snapshots=snapshots,
         runtime=runtime,
+        host=host_facts(runtime.trees),
         networks=networks,
         volumes=volumes,
         events=events,
@@ -144,17 +145,12 @@ def _container_settings(config: Config) -> Settings:
     return Settings(
         cgroup_parent=config["cgroup-parent"] or cgroup_parent(config.root),
         cgroupns=config["default-cgroupns-mode"] or ("private" if cgroup.detect().version == 2 else "host"),
-        init_path=_init_program(config["init-path"]),
+        init_path=Path(config["init-path"]) if config["init-path"] else None,
+        init=config["init"],
         shm_size=config["default-shm-size"],
         ulimits=dict(ulimit_pair(text) for text in config["default-ulimits"]),
         **given,
     )
-
-
-def _init_program(given: str) -> Path | None:
-    """The program of ``--init``: the one that the user names, else what Debian or Docker installs."""
-    candidates = (given,) if given else ("docker-init", "tini-static", "tini", "catatonit", "dumb-init")
-    return next((Path(found) for name in candidates if (found := shutil.which(name))), None)
 
 
 def cgroup_parent(root: Path) -> str:
