@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from pier.containers.container import Container
 from pier.containers.deps import Deps
@@ -15,6 +16,7 @@ from pier.logs.driver import STDERR, STDOUT, Ended, LogEntry, LogQuery
 from pier.logs.rotate import Limits, rotate
 from pier.runtime.runtime import Runtime, Supervised
 
+_SETTLED_AFTER: Final = 0.25
 _logger = Logger("pier.containers")
 
 
@@ -68,7 +70,8 @@ def keep_log_small(deps: Deps, record: Container, sup: Supervised) -> asyncio.Ta
 
 
 async def _rotate(path: Path, limits: Limits, runtime: Runtime, sup: Supervised) -> None:
-    """The supervisor's own cap holds where this fails."""
+    """The supervisor's own cap holds before this begins, and where it fails. Most containers end sooner."""
+    await asyncio.sleep(_SETTLED_AFTER)
     try:
         await rotate(path, limits, lambda: runtime.reopen_log(sup))
     except (PierError, OSError) as error:
