@@ -23,7 +23,7 @@ from pier.containers.hostconfig import HostConfig
 from pier.containers.merge import command, merge
 from pier.containers.mounts import plan_mounts, volume_driver_options, volume_labels
 from pier.containers.names import check_name, random_name
-from pier.containers.normal import normal_config, normal_host
+from pier.containers.normal import DEFAULT_NETWORK, normal_config, normal_host
 from pier.containers.validate import network_peer, validate, validate_request
 from pier.content.journal import Entry
 from pier.errors import InvalidArgument, NotFound
@@ -120,7 +120,9 @@ def _mounts_of(deps: Deps, reference: str) -> Sequence[MountPoint]:
 def _networks(request: CreateRequest, host: HostConfig) -> dict[str, EndpointSettings]:
     if network_peer(host.network_mode):
         return {}
-    return with_primary(request.networking_config.endpoints_config or {}, host.network_mode)
+    asked = request.networking_config.endpoints_config or {}
+    named = {DEFAULT_NETWORK if name == "default" else name: settings for name, settings in asked.items()}
+    return with_primary(named, host.network_mode)
 
 
 async def _make(deps: Deps, record: Container) -> Container:
