@@ -75,6 +75,7 @@ def _address(settings: EndpointSettings) -> str:
 
 
 def with_primary(networks: dict[str, EndpointSettings], primary: str) -> dict[str, EndpointSettings]:
-    """``networks`` with the one of the network mode first."""
+    """``networks`` with the one of the network mode first; ``default``, as clients say, is it by another name."""
+    networks = {primary if name == "default" else name: each for name, each in networks.items()}
     first = {primary: networks.get(primary, EndpointSettings())}
     return first | {name: msgspec.structs.replace(each) for name, each in networks.items() if name != primary}
