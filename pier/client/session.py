@@ -88,7 +88,7 @@ class Client:
             if response.status < 400:
                 return response
             error = self._refusal(response, target)
-            if not self._downgraded(error):
+            if not self._downgraded(error) and not (method == "HEAD" and self._came_down()):
                 raise error
 
     def _exchange(self, method: str, target: str, headers: dict[str, str], payload: bytes) -> Response:
@@ -160,6 +160,12 @@ class Client:
             return False
         self.version = theirs
         return True
+
+    def _came_down(self) -> bool:
+        """Ask what the daemon speaks, for a refusal that cannot say (HEAD has no body). Whether that is less."""
+        before = self.version
+        self.negotiate()
+        return self.version != before
 
     def _refusal(self, response: Response, target: str) -> Answer:
         error = answer(response.status, response.read(), target)

@@ -54,26 +54,26 @@ def _write(path: str, pieces: Iterable[bytes]) -> None:
             file.write(piece)
 
 
-def _check_output(path: str) -> None:
+def _check_output(path: str, failed: str) -> None:
     if not path and is_terminal(1):
         raise Failure("cowardly refusing to save to a terminal. Use the -o flag or redirect")
     if not path:
         return
     folder = os.path.dirname(path) or "."
     if not os.path.isdir(folder):
-        raise Failure(f'invalid output path: directory "{folder}" does not exist')
+        raise Failure(f"{failed}: invalid output path: stat {folder}: no such file or directory")
     if os.path.isdir(path):
-        raise Failure(f'invalid output path: "{path}" is a directory')
+        raise Failure(f"{failed}: cannot write to a directory")
 
 
 def save(call: Call) -> int:
-    _check_output(call.text("output"))
+    _check_output(call.text("output"), "failed to save image")
     write_output(images.save(call.client, call.args, call.text("platform")), call.text("output"))
     return 0
 
 
 def export(call: Call) -> int:
-    _check_output(call.text("output"))
+    _check_output(call.text("output"), "failed to export container")
     write_output(containers.export(call.client, call.args[0]), call.text("output"))
     return 0
 

@@ -170,7 +170,8 @@ def _create_or_pull(call: Call, image: str, policy: str, body: dict[str, Any]) -
             raise
     from pier.oci.reference import parse_reference
 
-    warn(f"Unable to find image '{parse_reference(image).with_default_tag()}' locally")
+    if not call.flag("quiet"):
+        warn(f"Unable to find image '{parse_reference(image).with_default_tag()}' locally")
     _pull(call, image)
     return containers.create(call.client, body, name, platform)
 

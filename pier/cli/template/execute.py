@@ -45,9 +45,16 @@ class Template:
 
 
 NIL_LISTS = frozenset(
-    ["Env", "Cmd", "Entrypoint", "OnBuild", "Shell", "Args", "Binds", "VolumesFrom", "CapAdd", "CapDrop", "Dns", "DnsOptions", "DnsSearch", "ExtraHosts", "GroupAdd", "Links", "SecurityOpt", "Devices", "DeviceCgroupRules", "DeviceRequests", "Ulimits", "MaskedPaths", "ReadonlyPaths", "Mounts", "RepoTags", "RepoDigests", "Aliases", "DNSNames", "ExecIDs"]
+    (
+        *("Aliases", "Args", "Binds", "CapAdd", "CapDrop", "Cmd", "DNSNames", "DeviceCgroupRules", "DeviceRequests"),
+        *("Devices", "Dns", "DnsOptions", "DnsSearch", "Entrypoint", "Env", "ExecIDs", "ExtraHosts", "GroupAdd"),
+        *("Links", "MaskedPaths", "Mounts", "OnBuild", "ReadonlyPaths", "RepoDigests", "RepoTags", "SecurityOpt"),
+        *("Shell", "Ulimits", "VolumesFrom"),
+    )
 )
-NIL_MAPS = frozenset(["Volumes", "Labels", "ExposedPorts", "Options", "DriverOpts", "PortBindings", "Ports", "Sysctls", "Tmpfs"])
+NIL_MAPS = frozenset(
+    ("DriverOpts", "ExposedPorts", "Labels", "Options", "PortBindings", "Ports", "Sysctls", "Tmpfs", "Volumes")
+)
 
 
 def _nil_text(pipeline: Pipeline) -> str:

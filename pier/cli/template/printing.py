@@ -91,12 +91,12 @@ def _verb(options: str, verb: str, value: Any) -> str:
         return f"%{options}s" % go_quoted(go_text(value))
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if verb in "dc" and isinstance(value, int) and number:
-        return f"%{options}{verb}" % value
+        return str(f"%{options}{verb}" % value)
     if verb in "feEgG" and number:
-        return f"%{options}{verb}" % value
+        return str(f"%{options}{verb}" % value)
     if verb in "xX" and isinstance(value, str):
         digits: str = value.encode().hex()
         return digits.upper() if verb == "X" else digits
     if verb in "xX" and number:
-        return f"%{options}{verb}" % int(value)
+        return str(f"%{options}{verb}" % int(value))
     return f"%!{verb}({type(value).__name__}={go_text(value)})"

@@ -1,0 +1,188 @@
+"""Tar archives to and from this machine's file system, for ``cp``.
+
+What comes from a container is hostile: an entry never leaves the folder that it is unpacked in,
+neither by its name nor through a link below that folder.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tarfile
+
+from pier.cli.command import Failure
+from pier.errors import DataCorrupted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pier.client.http import Response
+
+PIECE = 1 << 20
+
+
+class _Collector:
+    """A file that gives what was written to it away in large pieces."""
+
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+        self.size = 0
+
+    def write(self, data: bytes) -> int:
+        self.parts.append(data)
+        self.size += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        return 0
+
+    def take(self) -> bytes:
+        data = b"".join(self.parts)
+        self.parts.clear()
+        self.size = 0
+        return data
+
+
+def pack(folder: str, name: str, rename: Callable[[str], str]) -> Iterator[bytes]:
+    """A tar of ``folder/name`` and all below it, entries named ``rename(path relative to folder)``."""
+    collector = _Collector()
+    archive = tarfile.TarFile(fileobj=collector, mode="w", format=tarfile.PAX_FORMAT)  # type: ignore[arg-type]
+    for relative in _walk(folder, name):
+        path = os.path.join(folder, relative)
+        entry = archive.gettarinfo(path, arcname=rename(relative))
+        if entry is None:  # a socket
+            continue
+        archive.addfile(entry)
+        if entry.isreg():
+            yield from _content(path, entry, collector, archive)
+        if collector.size > PIECE:
+            yield collector.take()
+    archive.close()
+    yield collector.take()
+
+
+def _content(path: str, entry: tarfile.TarInfo, collector: _Collector, archive: tarfile.TarFile) -> Iterator[bytes]:
+    """The file's bytes, exactly as many as its head says, and the padding."""
+    left = entry.size
+    with open(path, "rb", buffering=0) as file:
+        while left:
+            piece = file.read(min(left, PIECE))
+            if not piece:
+                raise Failure(f"{path} shrank while it was copied")
+            left -= len(piece)
+            collector.write(piece)
+            yield collector.take()
+    padding = -entry.size % tarfile.BLOCKSIZE
+    collector.write(b"\0" * padding)
+    archive.offset += entry.size + padding
+
+
+def _walk(folder: str, name: str) -> Iterator[str]:
+    path = os.path.join(folder, name)
+    yield name
+    if os.path.isdir(path) and not os.path.islink(path):
+        for each in sorted(os.listdir(path)):
+            yield from _walk(folder, f"{name}/{each}")
+
+
+class _Reader:
+    """A response's body as the file that ``tarfile`` reads."""
+
+    def __init__(self, response: Response) -> None:
+        self._pieces = response.pieces()
+        self._rest = b""
+        self.total = 0
+
+    def read(self, size: int) -> bytes:
+        parts = [self._rest]
+        have = len(self._rest)
+        while have < size:
+            piece = next(self._pieces, None)
+            if piece is None:
+                break
+            parts.append(piece)
+            have += len(piece)
+        data = b"".join(parts)
+        self._rest = data[size:]
+        self.total += min(size, len(data))
+        return data[:size]
+
+
+def unpack(response: Response, folder: str, rename: Callable[[str], str], owners: bool) -> int:
+    """Unpack below ``folder``; returns how many bytes came. Raises DataCorrupted for an entry that leaves it."""
+    reader = _Reader(response)
+    directories: list[tuple[str, tarfile.TarInfo]] = []
+    with tarfile.open(fileobj=reader, mode="r|", bufsize=PIECE) as archive:  # type: ignore[call-overload]
+        for entry in archive:
+            path = _inside(folder, rename(entry.name))
+            _make_room(path, entry)
+            _create(archive, entry, path, folder, rename)
+            _dress(path, entry, owners)
+            if entry.isdir():
+                directories.append((path, entry))
+    for path, entry in reversed(directories):
+        os.utime(path, (entry.mtime, entry.mtime))
+    return reader.total
+
+
+def _inside(folder: str, name: str) -> str:
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    if ".." in parts:
+        raise DataCorrupted(f"the archive has an entry outside of its folder: {name!r}")
+    path = folder
+    for part in parts[:-1]:
+        path = os.path.join(path, part)
+        if os.path.islink(path):
+            raise DataCorrupted(f"the archive has an entry that goes through a link: {name!r}")
+        if not os.path.isdir(path):
+            os.mkdir(path)
+    return os.path.join(path, parts[-1]) if parts else folder
+
+
+def _make_room(path: str, entry: tarfile.TarInfo) -> None:
+    try:
+        there = os.lstat(path)
+    except FileNotFoundError:
+        return
+    directory = stat.S_ISDIR(there.st_mode)
+    if directory and not entry.isdir():
+        raise Failure(f'cannot overwrite directory "{path}" with non-directory')
+    if not directory and entry.isdir():
+        raise Failure(f'cannot overwrite non-directory "{path}" with directory')
+    if not directory:
+        os.unlink(path)
+
+
+def _create(
+    archive: tarfile.TarFile, entry: tarfile.TarInfo, path: str, folder: str, rename: Callable[[str], str]
+) -> None:
+    if entry.isdir():
+        if not os.path.isdir(path):
+            os.mkdir(path)
+    elif entry.isreg():
+        source = archive.extractfile(entry)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "wb", buffering=0) as file:
+            while source is not None and (piece := source.read(PIECE)):
+                file.write(piece)
+    elif entry.issym():
+        os.symlink(entry.linkname, path)
+    elif entry.islnk():
+        os.link(_inside(folder, rename(entry.linkname)), path, follow_symlinks=False)
+    elif entry.isfifo():
+        os.mkfifo(path)
+    elif entry.ischr() or entry.isblk():
+        kind = stat.S_IFCHR if entry.ischr() else stat.S_IFBLK
+        os.mknod(path, kind | 0o600, os.makedev(entry.devmajor, entry.devminor))
+
+
+def _dress(path: str, entry: tarfile.TarInfo, owners: bool) -> None:
+    if entry.islnk():
+        return
+    if owners and os.geteuid() == 0:
+        os.lchown(path, entry.uid, entry.gid)
+    if not entry.issym():
+        os.chmod(path, entry.mode & 0o7777)
+        if not entry.isdir():
+            os.utime(path, (entry.mtime, entry.mtime))
