@@ -33,7 +33,8 @@ PURE = (
     "containers/restart.py",
     "networks/ipam.py",
     "networks/firewall.py",
-    "cli/template/lexer.py",
+    "cli/template/lex.py",
+    "cli/template/parse.py",
 )
 IMPURE = {"asyncio", "os", "time", "socket", "subprocess", "threading", "random", "shutil", "tempfile"}
 
