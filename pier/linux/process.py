@@ -33,37 +33,38 @@ class Child:
     """A started child. ``pidfd`` belongs to this object and is closed when ``wait`` has returned."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self._process = process
         self.pid = process.pid
         self.pidfd = os.pidfd_open(process.pid)
+        self._returncode: int | None = None
+        process.returncode = 0  # it is reaped here: a child that outlives us is no leak to warn of
 
     async def wait(self) -> int:
         """Return the exit code (negative: the signal), reaping the child; any number of callers may wait."""
-        if self._process.returncode is None:
+        if self._returncode is None:
             await pidfd_wait(self.pidfd)
-            self._process.wait()
-            self._close()
-        return self._process.returncode
-
-    def wait_sync(self, timeout: float | None = None) -> int:
-        """:meth:`wait` for threads and for programs without a loop. ``TimeoutError`` while it still runs."""
-        try:
-            returncode = self._process.wait(timeout)
-        except subprocess.TimeoutExpired as error:
-            raise TimeoutError(f"process {self.pid} still runs after {timeout} s") from error
-        self._close()
-        return returncode
+            if self._returncode is None:
+                self._returncode = _reap(self.pidfd)
+                self.release()
+        return self._returncode
 
     def send_signal(self, number: int) -> None:
         """Signal the child; one that has ended is no error."""
-        if self._process.returncode is None:
+        if self.pidfd >= 0:
             with contextlib.suppress(ProcessLookupError):
                 pidfd_signal(self.pidfd, number)
 
-    def _close(self) -> None:
+    def release(self) -> None:
+        """Let go of a child that nobody will wait for any more; it goes on. Idempotent."""
         if self.pidfd >= 0:
             os.close(self.pidfd)
             self.pidfd = -1
+
+
+def _reap(pidfd: int) -> int:
+    result = os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
+    if result is None:
+        raise ChildProcessError("the child has not ended")
+    return result.si_status if result.si_code == os.CLD_EXITED else -result.si_status
 
 
 def pidfd_open(pid: int) -> int:

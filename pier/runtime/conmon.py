@@ -25,7 +25,7 @@ from pier.runtime.runtime import Stdio
 
 Place = Callable[[int], Awaitable[None]]
 
-_REAPERS: Final[set[asyncio.Task[int]]] = set()
+_REAPERS: Final[set[asyncio.Task[None]]] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +156,18 @@ def _environment(wanted: Launch, pipes: _Pipes) -> dict[str, str]:
     return {"PATH": path, "TZ": "UTC0", "LC_ALL": "C", "TMPDIR": str(tmp), **ends}
 
 
-def _reap(child: Child) -> "asyncio.Task[int]":
-    task = asyncio.create_task(child.wait())
+def _reap(child: Child) -> "asyncio.Task[None]":
+    task = asyncio.create_task(_reaping(child))
     _REAPERS.add(task)
     task.add_done_callback(_REAPERS.discard)
     return task
+
+
+async def _reaping(child: Child) -> None:
+    try:
+        await child.wait()
+    finally:
+        child.release()
 
 
 async def _start(

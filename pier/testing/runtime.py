@@ -1,0 +1,409 @@
+"""A runtime without containers, and the tests that every runtime passes.
+
+The fake runs a few programs of its own (``true false echo cat sleep sh -c "exit N"``) as coroutines. What "the
+kernel" knows is a :class:`FakeHost`; runtimes over the same host are daemons that come and go.
+"""
+
+import asyncio
+import contextlib
+import json
+import signal
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from pier.errors import Conflict, InvalidArgument
+from pier.logs.lines import stamp
+from pier.runtime.runtime import STDERR, STDOUT, AttachStream, ExitResult, Runtime, Stdio, Supervised
+
+_PROGRAMS = frozenset({"true", "false", "echo", "cat", "sleep", "sh"})
+
+
+@dataclass
+class FakeProcess:
+    """One process of the fake host."""
+
+    supervised: Supervised
+    args: list[str]
+    started: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    result: ExitResult | None = None
+    clients: list["FakeStream"] = field(default_factory=list)
+    stdin: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)
+    size: tuple[int, int] | None = None
+    signals: list[int] = field(default_factory=list)
+    task: "asyncio.Task[None] | None" = None
+
+    def output(self, stream: int, data: bytes) -> None:
+        """What the program writes: to the log, and to every client."""
+        if self.supervised.stdio.log_path:
+            name = b"stdout" if stream == STDOUT else b"stderr"
+            with open(self.supervised.stdio.log_path, "ab") as log:
+                for line in data.splitlines(keepends=True):
+                    tag = b"F" if line.endswith(b"\n") else b"P"
+                    log.write(b"%b+00:00 %b %b %b\n" % (stamp(time.time_ns()), name, tag, line.rstrip(b"\n")))
+        for client in self.clients:
+            client.received.put_nowait((stream, data))
+
+    def launch(self) -> None:
+        """Let it wait for its start, run, and end."""
+        self.task = asyncio.create_task(self._run())
+        self.task.add_done_callback(lambda _: self.end(128 + signal.SIGKILL))
+
+    async def _run(self) -> None:
+        await self.started.wait()
+        self.end(await self._program())
+
+    async def _program(self) -> int:
+        name, *words = self.args
+        if name == "echo":
+            self.output(STDOUT, " ".join(words).encode() + b"\n")
+        elif name == "cat":
+            while data := await self.stdin.get():
+                self.output(STDOUT, data)
+        elif name == "sleep":
+            await asyncio.sleep(float(words[0]))
+        elif name == "sh":
+            return int(words[-1].split()[-1])
+        return 1 if name == "false" else 0
+
+    def end(self, code: int, *, oom_killed: bool = False) -> None:
+        """End with ``code``; a second time is ignored."""
+        if self.result is None:
+            self.result = ExitResult(code, oom_killed, time.time_ns())
+            self.ended.set()
+            for client in self.clients:
+                client.received.put_nowait(None)
+
+
+class FakeStream:
+    """A client of a fake process."""
+
+    def __init__(self, process: FakeProcess, gives_input: bool) -> None:
+        self.received: asyncio.Queue[tuple[int, bytes] | None] = asyncio.Queue()
+        self._process = process
+        self._gives_input = gives_input
+        process.clients.append(self)
+
+    async def read(self) -> tuple[int, bytes] | None:
+        """See the contract."""
+        item = await self.received.get()
+        if item is None:
+            self.received.put_nowait(None)
+        return item
+
+    async def write(self, data: bytes) -> None:
+        """See the contract."""
+        if data and self._process.supervised.stdio.stdin:
+            self._process.stdin.put_nowait(data)
+
+    def close_stdin(self) -> None:
+        """See the contract."""
+        stdio = self._process.supervised.stdio
+        if stdio.stdin and stdio.stdin_once and not stdio.terminal:
+            self._process.stdin.put_nowait(b"")
+
+    def close(self) -> None:
+        """See the contract."""
+        if self in self._process.clients:
+            self._process.clients.remove(self)
+            self.received.put_nowait(None)
+            if self._gives_input:
+                self.close_stdin()
+
+
+class FakeHost:
+    """Containers and execs by ``(id, exec id or None)``, and what was asked of them."""
+
+    def __init__(self) -> None:
+        self.processes: dict[tuple[str, str | None], FakeProcess] = {}
+        self.deleted: set[str] = set()
+        self.paused: set[str] = set()
+        self.updates: dict[str, dict[str, Any]] = {}
+        self.pids = 1000
+
+
+class FakeRuntime:
+    """A :class:`~pier.runtime.runtime.Runtime` over a fake host."""
+
+    name = "fake"
+    path = Path("/nowhere/fake")
+    version = "1.0"
+
+    def __init__(self, host: FakeHost | None = None) -> None:
+        self.host = host or FakeHost()
+
+    def anticipate(self) -> None:
+        """Nothing is slow here."""
+
+    async def create(self, id: str, bundle: Path, stdio: Stdio) -> Supervised:
+        process = json.loads((bundle / "config.json").read_text())["process"]
+        return self._make(id, None, list(process["args"]), stdio, bundle, "create").supervised
+
+    def _make(
+        self, id: str, exec_id: str | None, args: list[str], stdio: Stdio, directory: Path, verb: str
+    ) -> FakeProcess:
+        if args[0] not in _PROGRAMS:
+            raise InvalidArgument(
+                f"OCI runtime {verb} failed: fake {verb} failed: unable to start container process: "
+                f'exec: "{args[0]}": executable file not found in $PATH: unknown'
+            )
+        self.host.pids += 2
+        pid = self.host.pids
+        supervised = Supervised(
+            id=id,
+            runtime=self.name,
+            directory=str(directory),
+            pid=pid,
+            pid_start=pid,
+            conmon_pid=pid + 1,
+            conmon_start=pid,
+            cgroup=f"/fake/{id}",
+            stdio=stdio,
+            exec_id=exec_id,
+        )
+        process = FakeProcess(supervised, args)
+        process.launch()
+        self.host.processes[id, exec_id] = process
+        self.host.deleted.discard(id)
+        return process
+
+    def process(self, supervised: Supervised) -> FakeProcess:
+        """The process behind a record; ``Conflict`` when there is none."""
+        process = self.host.processes.get((supervised.id, supervised.exec_id))
+        if process is None or process.supervised.pid != supervised.pid:
+            raise Conflict(f"Container {supervised.id} is not running")
+        return process
+
+    def _running(self, supervised: Supervised) -> FakeProcess:
+        process = self.process(supervised)
+        if process.result is not None:
+            raise Conflict(f"Container {supervised.id} is not running")
+        return process
+
+    async def start(self, container: Supervised) -> None:
+        process = self._running(container)
+        if process.started.is_set():
+            raise Conflict(f"OCI runtime start failed: cannot start container {container.id}: unknown")
+        process.started.set()
+
+    async def signal(self, container: Supervised, number: int, *, all: bool = False) -> None:
+        process = self._running(container)
+        process.signals.append(number)
+        if number == signal.SIGKILL and process.task is not None:
+            process.started.set()
+            process.task.cancel()
+
+    async def pause(self, container: Supervised) -> None:
+        self.host.paused.add(self._running(container).supervised.id)
+
+    async def resume(self, container: Supervised) -> None:
+        self.host.paused.discard(self._running(container).supervised.id)
+
+    async def delete(self, id: str, *, force: bool = False) -> None:
+        process = self.host.processes.get((id, None))
+        if process is not None and force and process.result is None and process.task is not None:
+            process.task.cancel()
+            await process.ended.wait()
+        self.host.deleted.add(id)
+
+    async def exec(
+        self,
+        container: Supervised,
+        exec_id: str,
+        process: dict[str, Any],
+        stdio: Stdio,
+        directory: Path,
+        *,
+        attach: bool = True,
+    ) -> tuple[Supervised, AttachStream | None]:
+        self._running(container)
+        made = self._make(container.id, exec_id, list(process["args"]), stdio, directory, "exec")
+        stream = FakeStream(made, True) if attach else None
+        made.started.set()
+        return made.supervised, stream
+
+    async def attach(self, process: Supervised, *, stdin: bool = True) -> AttachStream:
+        return FakeStream(self._running(process), stdin)
+
+    async def resize(self, process: Supervised, width: int, height: int) -> None:
+        self._running(process).size = (width, height)
+
+    async def wait(self, process: Supervised) -> ExitResult:
+        with contextlib.suppress(Conflict):
+            found = self.process(process)
+            await found.ended.wait()
+            if found.result is not None:
+                return found.result
+        return ExitResult(255, False, time.time_ns())
+
+    async def update(self, id: str, resources: dict[str, Any]) -> None:
+        self.host.updates[id] = resources
+
+    def alive(self, process: Supervised) -> bool:
+        found = self.host.processes.get((process.id, process.exec_id))
+        return found is not None and found.supervised.pid == process.pid and found.result is None
+
+    async def reopen_log(self, process: Supervised) -> None:
+        self._running(process)
+
+    def known(self) -> list[str]:
+        return sorted(id for id, exec_id in self.host.processes if exec_id is None and id not in self.host.deleted)
+
+    async def close(self) -> None:
+        """Containers go on."""
+
+
+class Bundles(Protocol):
+    """How the suite gets a container: a bundle that runs ``args``, under a fresh id."""
+
+    def __call__(self, *args: str, terminal: bool = False) -> tuple[str, Path]: ...
+
+
+async def output_of(stream: AttachStream) -> dict[int, bytes]:
+    """All that comes from ``stream``, by stream number."""
+    collected = {STDOUT: b"", STDERR: b""}
+    while piece := await stream.read():
+        collected[piece[0]] += piece[1]
+    return collected
+
+
+class RuntimeSuite:
+    """What every runtime does. Subclasses have the fixtures ``runtime`` and ``bundles``; the suite's containers
+    are removed by the tests themselves."""
+
+    async def test_exit_code(self, runtime: Runtime, bundles: Bundles) -> None:
+        id, bundle = bundles("sh", "-c", "exit 7")
+        container = await runtime.create(id, bundle, Stdio())
+        assert runtime.alive(container)
+        await runtime.start(container)
+        assert (await runtime.wait(container)).code == 7
+        assert not runtime.alive(container)
+        assert (await runtime.wait(container)).code == 7
+        await runtime.delete(id)
+        await runtime.delete(id)
+        assert id not in runtime.known()
+
+    async def test_output_of_a_short_life_is_complete(self, runtime: Runtime, bundles: Bundles) -> None:
+        id, bundle = bundles("echo", "hello", "there")
+        container = await runtime.create(id, bundle, Stdio())
+        stream = await runtime.attach(container)
+        await runtime.start(container)
+        assert (await output_of(stream))[STDOUT] == b"hello there\n"
+        stream.close()
+        assert (await runtime.wait(container)).code == 0
+        await runtime.delete(id)
+
+    async def test_input_ends_when_the_client_says_so(self, runtime: Runtime, bundles: Bundles) -> None:
+        id, bundle = bundles("cat")
+        container = await runtime.create(id, bundle, Stdio(stdin=True))
+        stream = await runtime.attach(container)
+        await runtime.start(container)
+        await stream.write(b"one\n")
+        await stream.write(b"two\n")
+        stream.close_stdin()
+        assert (await output_of(stream))[STDOUT] == b"one\ntwo\n"
+        stream.close()
+        assert (await runtime.wait(container)).code == 0
+        await runtime.delete(id)
+
+    async def test_input_outlives_clients_when_it_shall(self, runtime: Runtime, bundles: Bundles) -> None:
+        id, bundle = bundles("cat")
+        container = await runtime.create(id, bundle, Stdio(stdin=True, stdin_once=False))
+        await runtime.start(container)
+        for word in (b"first\n", b"second\n"):
+            stream = await runtime.attach(container)
+            await stream.write(word)
+            assert await stream.read() == (STDOUT, word)
+            stream.close()
+        assert runtime.alive(container)
+        await runtime.signal(container, signal.SIGKILL)
+        assert (await runtime.wait(container)).code == 137
+        await runtime.delete(id)
+
+    async def test_a_watching_client_ends_no_input(self, runtime: Runtime, bundles: Bundles) -> None:
+        id, bundle = bundles("cat")
+        container = await runtime.create(id, bundle, Stdio(stdin=True))
+        giver = await runtime.attach(container)
+        watcher = await runtime.attach(container, stdin=False)
+        await runtime.start(container)
+        await giver.write(b"one\n")
+        assert await watcher.read() == (STDOUT, b"one\n")
+        watcher.close()
+        await giver.write(b"two\n")
+        giver.close_stdin()
+        assert (await output_of(giver))[STDOUT] == b"one\ntwo\n"
+        giver.close()
+        await runtime.wait(container)
+        await runtime.delete(id)
+
+    async def test_signals_end_and_then_conflict(self, runtime: Runtime, bundles: Bundles) -> None:
+        id, bundle = bundles("sleep", "1000")
+        container = await runtime.create(id, bundle, Stdio())
+        await runtime.start(container)
+        await runtime.signal(container, signal.SIGKILL)
+        assert (await runtime.wait(container)).code == 137
+        for call in (runtime.signal(container, signal.SIGTERM), runtime.attach(container)):
+            try:
+                await call
+            except Conflict as error:
+                assert "is not running" in str(error)
+            else:
+                raise AssertionError("an ended container took a call")
+        await runtime.delete(id)
+
+    async def test_start_happens_once(self, runtime: Runtime, bundles: Bundles) -> None:
+        id, bundle = bundles("sleep", "1000")
+        container = await runtime.create(id, bundle, Stdio())
+        await runtime.start(container)
+        try:
+            await runtime.start(container)
+        except Conflict:
+            pass
+        else:
+            raise AssertionError("it started twice")
+        await runtime.delete(id, force=True)
+        assert (await runtime.wait(container)).code == 137
+
+    async def test_a_missing_program_is_named(self, runtime: Runtime, bundles: Bundles) -> None:
+        id, bundle = bundles("no-such-program")
+        try:
+            await runtime.create(id, bundle, Stdio())
+        except InvalidArgument as error:
+            assert 'exec: "no-such-program": executable file not found in $PATH' in str(error)
+        else:
+            raise AssertionError("it was created")
+        assert id not in runtime.known()
+
+    async def test_exec(self, runtime: Runtime, bundles: Bundles, tmp_path: Path) -> None:
+        id, bundle = bundles("sleep", "1000")
+        container = await runtime.create(id, bundle, Stdio())
+        await runtime.start(container)
+        process = {**json.loads((bundle / "config.json").read_text())["process"], "args": ["echo", "hi"]}
+        child, stream = await runtime.exec(container, "e1", process, Stdio(), tmp_path / "e1")
+        assert stream is not None
+        assert (await output_of(stream))[STDOUT] == b"hi\n"
+        stream.close()
+        assert (await runtime.wait(child)).code == 0
+        process["args"] = ["sh", "-c", "exit 3"]
+        child, stream = await runtime.exec(container, "e2", process, Stdio(), tmp_path / "e2", attach=False)
+        assert stream is None
+        assert (await runtime.wait(child)).code == 3
+        process["args"] = ["no-such-program"]
+        try:
+            await runtime.exec(container, "e3", process, Stdio(), tmp_path / "e3")
+        except InvalidArgument as error:
+            assert "OCI runtime exec failed" in str(error)
+        else:
+            raise AssertionError("it ran")
+        assert runtime.alive(container)
+        await runtime.delete(id, force=True)
+
+    async def test_pause_and_resume(self, runtime: Runtime, bundles: Bundles) -> None:
+        id, bundle = bundles("sleep", "1000")
+        container = await runtime.create(id, bundle, Stdio())
+        await runtime.start(container)
+        await runtime.pause(container)
+        await runtime.resume(container)
+        await runtime.delete(id, force=True)
