@@ -1,12 +1,12 @@
 """The bridge driver: segments of the kernel, worked on by one thread, and rules that heal."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from pier.errors import Internal, PierError
+from pier.errors import Internal
 from pier.linux import links
 from pier.log import Logger
 from pier.networks import segment
@@ -119,15 +119,21 @@ class BridgeDriver:
     def _begin_to_heal(self) -> None:
         touched, self._touched, self._healing = self._touched, set(), None
         for found in self._segments.values():
-            if found.up and (touched is None or {found.table, _IPTABLES_TABLE} & touched):
-                task = asyncio.ensure_future(self._heal(found))
-                self._heals.add(task)
-                task.add_done_callback(self._heals.discard)
+            if found.up and (touched is None or found.table in touched):
+                self._begin(self._restore(found))
+            elif found.up and touched is not None and _IPTABLES_TABLE in touched:
+                self._begin(self.run(found.be_permitted))
 
-    async def _heal(self, found: Segment) -> None:
-        try:
-            await self.run(found.rebuild)
-        except PierError as error:
-            _log.error("cannot restore the rules of a network", table=found.table, error=error)
-        else:
-            _log.info("rules were changed by another program and are restored", table=found.table)
+    def _begin(self, healing: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(healing)
+        self._heals.add(task)
+        task.add_done_callback(self._end)
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        self._heals.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("cannot restore the rules of a network", error=error)
+
+    async def _restore(self, found: Segment) -> None:
+        await self.run(found.rebuild)
+        _log.info("rules were changed by another program and are restored", table=found.table)

@@ -18,7 +18,18 @@ from pier.networks.firewall import table_name
 
 _log = Logger("pier.networks")
 _CHAIN: Final = "FORWARD"
+_DOCKERS_PORTS: Final = "DOCKER"
 _DOCKERS: Final = frozenset({"DOCKER-USER", "DOCKER-FORWARD"})
+
+
+def engine_bridges() -> tuple[str, ...]:
+    """The bridges of a Docker up to 27, to whose containers only its chain's policy bars the way."""
+    chains = _filter_chains()
+    if not (_drops(chains) and any(chain["name"] == _DOCKERS_PORTS for chain in chains)):
+        return ()
+    rules = [entry["rule"]["expr"] for entry in nftables.query(f"list chain ip filter {_CHAIN}") if "rule" in entry]
+    found = [_matched(rule, "oifname") for rule in rules if {"jump": {"target": _DOCKERS_PORTS}} in rule]
+    return tuple(sorted(name for name in found if name))
 
 
 def permit(bridge: str) -> None:
@@ -57,12 +68,16 @@ def _drops(chains: Sequence[dict[str, Any]]) -> bool:
 
 def _mentions(entries: Sequence[dict[str, Any]], bridge: str) -> bool:
     """Whether a rule asks for packets that come from ``bridge``."""
-    for entry in entries:
-        for expression in entry.get("rule", {}).get("expr", ()):
-            match = expression.get("match", {}) if isinstance(expression, dict) else {}
-            if match.get("left") == {"meta": {"key": "iifname"}} and match.get("right") == bridge:
-                return True
-    return False
+    return any(_matched(entry.get("rule", {}).get("expr", ()), "iifname") == bridge for entry in entries)
+
+
+def _matched(expressions: Sequence[Any], key: str) -> str:
+    """What a rule wants the packet's ``key`` to equal; empty where it does not ask."""
+    for expression in expressions:
+        match = expression.get("match", {}) if isinstance(expression, dict) else {}
+        if match.get("left") == {"meta": {"key": key}} and match.get("op") == "==":
+            return str(match["right"])
+    return ""
 
 
 def _rules(bridge: str, *, open_inward: bool) -> list[list[str]]:

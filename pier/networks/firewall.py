@@ -17,13 +17,18 @@ ANY: Final = "0.0.0.0"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A bridge and its subnet; ``resolver`` is the host's loopback resolver that containers reach at ``gateway``."""
+    """A bridge and its subnet.
+
+    ``resolver`` is the host's loopback resolver that containers reach at ``gateway``; ``engines`` are
+    the bridges of other engines, of which containers reach published ports only.
+    """
 
     bridge: str
     subnet: str
     gateway: str
     internal: bool = False
     resolver: str = ""
+    engines: tuple[str, ...] = ()
 
 
 def table_name(bridge: str) -> str:
@@ -80,6 +85,7 @@ table ip {table} {{
         oifname "{bridge}" ct status dnat accept
         oifname "{bridge}" drop
         iifname "{bridge}" ct state established,related accept
+        {_engine_rule(plan)}
         iifname "{bridge}" {outward}
     }}
 }}
@@ -111,6 +117,13 @@ def _resolver_rules(plan: Plan) -> str:
         return ""
     to_us = f'iifname "{plan.bridge}" ip daddr {plan.gateway}'
     return f"{to_us} meta l4proto {{ tcp, udp }} th dport 53 dnat to {plan.resolver}"
+
+
+def _engine_rule(plan: Plan) -> str:
+    if not plan.engines:
+        return ""
+    names = ", ".join(f'"{name}"' for name in plan.engines)
+    return f'iifname "{plan.bridge}" oifname {{ {names} }} ct status and dnat == 0 drop'
 
 
 def _resolver_chain(plan: Plan) -> str:

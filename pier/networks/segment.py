@@ -41,7 +41,7 @@ class Segment:
         self._network = network
         self._resolver = resolver
         self._index = 0
-        self._forwards_to = ""
+        self._made: firewall.Plan | None = None
         self._endpoints: dict[str, Endpoint] = {}
 
     @property
@@ -76,8 +76,15 @@ class Segment:
         """Replace all rules by what they should be."""
         plan = self._plan()
         nftables.apply(firewall.ruleset(plan, list(self._endpoints.values())))
-        self._forwards_to = plan.resolver
+        self._made = plan
         coexistence.permit(self._network.bridge)
+
+    def be_permitted(self) -> None:
+        """Another firewall has changed: see to it that it drops nothing of ours, nor opens what it had closed."""
+        if self._plan() != self._made:
+            self.rebuild()
+        else:
+            coexistence.permit(self._network.bridge)
 
     def attach(self, endpoint: Endpoint, sandbox: Path) -> None:
         """Make the pair, give it its address, publish its ports; nothing is left of a failure."""
@@ -156,7 +163,14 @@ class Segment:
 
     def _plan(self) -> firewall.Plan:
         network = self._network
-        return firewall.Plan(network.bridge, network.subnet, network.gateway, network.internal, self._resolver())
+        return firewall.Plan(
+            bridge=network.bridge,
+            subnet=network.subnet,
+            gateway=network.gateway,
+            internal=network.internal,
+            resolver=self._resolver(),
+            engines=coexistence.engine_bridges(),
+        )
 
     def _make_bridge(self) -> int:
         name = self._network.bridge
@@ -216,7 +230,7 @@ class Segment:
             inner.batch(messages)
 
     def _open(self, endpoint: Endpoint) -> None:
-        if self._resolver() != self._forwards_to:
+        if self._made is None or self._resolver() != self._made.resolver:
             self.rebuild()
         elif endpoint.ports:
             self._publish(endpoint)

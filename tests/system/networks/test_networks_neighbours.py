@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pier.errors import InvalidArgument, PierError
-from pier.linux import nftables, process
+from pier.linux import links, namespaces, nftables, process
 from pier.networks.network import PortRequest
 from pier.testing.netns import HOST_ADDRESS, INTERNET_ADDRESS, Host, on_a_host
 from pier.testing.networks import connect, link_names, remove, running_networks, table_names
@@ -50,6 +50,59 @@ async def test_beside_a_docker_that_drops_what_it_does_not_know(host: Host) -> N
         assert run("iptables", "-S").count("pier-pier0") == 2
         await remove(networks, endpoint)
     assert run("iptables", "-S") == before
+
+
+def docker_container(path: Path) -> None:
+    """A container at 10.55.0.2 behind docker0, as a Docker up to 27 would have it."""
+    run("ip", "link", "add", "docker0", "type", "bridge")
+    run("ip", "address", "add", "10.55.0.1/24", "dev", "docker0")
+    run("ip", "link", "set", "docker0", "up")
+    namespaces.pin_new(path)
+    with links.open_route_socket() as sock, namespaces.inside(path) as namespace:
+        bridge = links.find_link(sock, "docker0")
+        assert bridge is not None
+        sock.batch([links.new_veth(links.Veth("d0", bridge.index, 1500, "eth0", "02:00:00:00:00:55", namespace))])
+        run("ip", "address", "add", "10.55.0.2/24", "dev", "eth0")
+        run("ip", "link", "set", "eth0", "up")
+        run("ip", "route", "add", "default", "via", "10.55.0.1")
+    for chain in ("DOCKER", "DOCKER-USER"):
+        run("iptables", "-N", chain)
+    run("iptables", "-A", "FORWARD", "-o", "docker0", "-m", "conntrack", "--ctstate", "ESTABLISHED", "-j", "ACCEPT")
+    run("iptables", "-A", "FORWARD", "-o", "docker0", "-j", "DOCKER")
+    run("iptables", "-A", "FORWARD", "-i", "docker0", "!", "-o", "docker0", "-j", "ACCEPT")
+    run("iptables", "-A", "DOCKER", "!", "-i", "docker0", "-p", "tcp", "--dport", "80", "-j", "ACCEPT")
+    run("iptables", "-P", "FORWARD", "DROP")
+    run(
+        "iptables",
+        "-t",
+        "nat",
+        "-A",
+        "PREROUTING",
+        "-p",
+        "tcp",
+        "--dport",
+        "8055",
+        "-j",
+        "DNAT",
+        "--to",
+        "10.55.0.2:80",
+    )
+
+
+@on_a_host
+async def test_containers_of_docker_and_ours_meet_through_published_ports_only(host: Host) -> None:
+    theirs = host.folder / "theirs"
+    async with running_networks(host) as networks:
+        ours, endpoint = await connect(networks, "ours", PortRequest(80, "tcp", "", 8080))
+        await host.run_in(None, lambda: docker_container(theirs))
+        async with host.echo(theirs, 80), host.echo(theirs, 81), host.echo(ours, 80), host.echo(ours, 81):
+            assert await answers_again(host, theirs, HOST_ADDRESS, 8080) == "10.55.0.2"
+            assert await host.ask(ours, HOST_ADDRESS, 8055)
+            for place, address in ((ours, "10.55.0.2"), (theirs, endpoint.address)):
+                with pytest.raises(TimeoutError):
+                    await host.ask(place, address, 81, timeout=0.5)
+        await remove(networks, endpoint)
+    namespaces.unpin(theirs)
 
 
 @on_a_host
