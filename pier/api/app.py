@@ -6,6 +6,7 @@ traceback and answered with 500.
 """
 
 import asyncio
+import logging
 from typing import Final, cast
 
 from aiohttp import web
@@ -31,6 +32,7 @@ from pier.api.routing import Router, split_version
 from pier.api.server import Connection, Server
 from pier.api.services import Services
 from pier.api.status import status_of
+from pier.api.streams import Taken
 from pier.errors import Cancelled, PierError
 from pier.log import Logger
 
@@ -67,7 +69,10 @@ def make_server(services: Services) -> Server:
             response.headers.update(services.system.headers())
         return response
 
-    return Server(handle, access_log=None, keepalive_timeout=300, tcp_keepalive=False, lingering_time=5)
+    logger = logging.getLogger("pier.http")
+    return Server(
+        handle, access_log=None, logger=logger, keepalive_timeout=300, tcp_keepalive=False, lingering_time=5
+    )
 
 
 async def answer(services: Services, request: web.BaseRequest, connection: Connection) -> web.StreamResponse:
@@ -81,8 +86,6 @@ async def answer(services: Services, request: web.BaseRequest, connection: Conne
         return failure(413, error.message)
     except PierError as error:
         return failure(status_of(error), error.message)
-    except ConnectionError:
-        raise
     except asyncio.CancelledError:
         # A stream's work is cancelled when its client has gone; then nobody reads the answer.
         task = asyncio.current_task()
@@ -90,5 +93,7 @@ async def answer(services: Services, request: web.BaseRequest, connection: Conne
             raise
         return failure(status_of(Cancelled()), "the client went away")
     except Exception as error:
+        if isinstance(error, ConnectionError) and (request.transport is None or request.transport.is_closing()):
+            return Taken()
         _log.exception("a request failed", method=request.method, path=request.path)
         return failure(500, f"internal error: {type(error).__name__}: {error}")

@@ -57,7 +57,8 @@ def notify(live: Live, *conditions: Condition) -> None:
 
 
 def result_of(live: Live) -> WaitResult:
-    return WaitResult(live.record.state.exit_code, live.record.state.error)
+    """Why a start failed is told to who asked for the start; those who wait get its exit code only, as in Docker."""
+    return WaitResult(live.record.state.exit_code)
 
 
 def _drop(live: Live, registered: Waiter) -> None:

@@ -127,7 +127,7 @@ def _ended(record: Container, result: ExitResult, again: bool) -> Container:
         pid=0,
         exit_code=result.code,
         oom_killed=result.oom_killed,
-        finished_at=result.finished_at,
+        finished_at=max(result.finished_at, record.state.started_at),  # it may end before its start is known
     )
 
 

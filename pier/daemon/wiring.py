@@ -86,7 +86,7 @@ async def wire(config: Config) -> Daemon:
     images = Images(
         LocalContentStore(config.root / "content"), snapshots, SqliteImageStore(database), journal, events, tmp
     )
-    volumes = Volumes(config.root / "volumes", SqliteVolumeStore(database), journal, registry.volume_users)
+    volumes = Volumes(config.root / "volumes", SqliteVolumeStore(database), journal, registry.volume_users, events)
     networks = Networks(SqliteNetworkStore(database), _network_settings(config))
     containers = Deps(
         registry=registry,

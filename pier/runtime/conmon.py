@@ -214,11 +214,14 @@ def _resolve(future: "asyncio.Future[None]") -> None:
 
 
 def _parse(line: bytes, complaints: bytes) -> int:
-    """The pid in the supervisor's report; :class:`LaunchError` with the runtime's words, or its own."""
+    """The pid in the supervisor's report; :class:`LaunchError` with the runtime's words, or its own.
+
+    A process that has ended already is followed by a second report, of its exit, which the exit file has too.
+    """
     if not line:
         raise LaunchError(complaints.decode(errors="replace").strip() or "the supervisor ended without a word")
     try:
-        report = json.loads(line.decode(errors="replace"), strict=False)
+        report, _ = json.JSONDecoder(strict=False).raw_decode(line.decode(errors="replace").lstrip())
         pid = int(report["data"])
     except (ValueError, KeyError, TypeError) as error:
         raise Internal(f"conmon reported nonsense: {line[:200]!r}") from error

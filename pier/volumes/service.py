@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pier.content.journal import Entry, Journal
 from pier.errors import Conflict, Internal, NoSpace, NotFound, PierError
+from pier.events.bus import EventBus
 from pier.events.filters import Filters
 from pier.linux import files, trees
 from pier.linux.mount import mount, mounted, unmount
@@ -23,11 +24,14 @@ _log = Logger("pier.volumes")
 class Volumes:
     """Thread-safe. ``root`` is ``<data root>/volumes``; ``in_use`` asks who refers to a volume."""
 
-    def __init__(self, root: Path, store: VolumeStore, journal: Journal, in_use: InUse) -> None:
+    def __init__(
+        self, root: Path, store: VolumeStore, journal: Journal, in_use: InUse, events: EventBus | None = None
+    ) -> None:
         self._root = root
         self._store = store
         self._journal = journal
         self._in_use = in_use
+        self._events = events
         self._users: dict[str, set[str]] = {}
         self._lock = threading.RLock()
 
@@ -61,7 +65,9 @@ class Volumes:
                 return found
             check_name(name)
             check_options(name, options)
-            return self._make(name, labels, options)
+            made = self._make(name, labels, options)
+        self._publish("create", name)
+        return made
 
     def get(self, name: str) -> Volume:
         """NotFound: ``get x: no such volume``."""
@@ -91,6 +97,7 @@ class Volumes:
             if users:
                 raise Conflict(f"remove {name}: volume is in use - [{', '.join(users)}]")
             self._destroy(self._journal.begin("volume:remove", name))
+        self._publish("destroy", name)
 
     def prune(self, filters: Mapping[str, Sequence[str]] | None = None) -> tuple[Sequence[str], int]:
         """Remove the unused anonymous ones (all unused ones with filter ``all=true``): names, and bytes freed."""
@@ -109,7 +116,13 @@ class Volumes:
                 continue  # in use, or gone by another's hand
             names.append(volume.name)
             freed += size
+        if self._events is not None:
+            self._events.publish("volume", "prune", "", {"reclaimed": str(freed)})
         return names, freed
+
+    def _publish(self, action: str, name: str) -> None:
+        if self._events is not None:
+            self._events.publish("volume", action, name, {"driver": "local"})
 
     def size(self, name: str) -> int:
         """Bytes that the volume's files occupy."""
