@@ -47,11 +47,13 @@ async def unpack_manifest(
     progress: Progress,
     *,
     described: Descriptor | None = None,
+    slots: asyncio.Semaphore | None = None,
 ) -> Image:
     """Get the layers of ``manifest`` that are missing and record the image.
 
     ``config``: the config blob's bytes. ``described``: the manifest's own descriptor, for the record; the
-    manifest's bytes are then to be in the content store. Raises DataCorrupted for whatever is not as promised.
+    manifest's bytes are then to be in the content store. ``slots``: how many layers may come at a time, where
+    several images share the limit. Raises DataCorrupted for whatever is not as promised.
     On failure no layer is left behind; what was fetched of a blob stays for the next try.
     """
     if sha256(config) != manifest.config.digest:
@@ -66,7 +68,7 @@ async def unpack_manifest(
     chain = chain_ids(diff_ids)
     try:
         with images.pins.hold([*chain, *blobs, *named, manifest.config.digest]):
-            await unpack_layers(images, manifest.layers, diff_ids, fetch, progress)
+            await unpack_layers(images, manifest.layers, diff_ids, fetch, progress, slots)
             return register(images, config, manifest=described)
     except BaseException:
         for chain_id in reversed(chain):
@@ -75,7 +77,12 @@ async def unpack_manifest(
 
 
 async def unpack_layers(
-    images: Images, layers: Sequence[Descriptor], diff_ids: Sequence[Digest], fetch: Fetch, progress: Progress
+    images: Images,
+    layers: Sequence[Descriptor],
+    diff_ids: Sequence[Digest],
+    fetch: Fetch,
+    progress: Progress,
+    slots: asyncio.Semaphore | None = None,
 ) -> None:
     """Get the layers that are missing and commit them. The caller pins their chain IDs."""
     chain = chain_ids(diff_ids)
@@ -85,8 +92,7 @@ async def unpack_layers(
         progress(status("Already exists", short(descriptor.digest)))
     for descriptor in layers[present:]:
         progress(status("Pulling fs layer", short(descriptor.digest)))
-    slots = asyncio.Semaphore(PARALLEL)
-    work = _Work(images, fetch, progress, slots)
+    work = _Work(images, fetch, progress, slots or asyncio.Semaphore(PARALLEL))
     async with AsyncExitStack() as stack:
         tasks: list[asyncio.Task[_Unpacked]] = []
         stack.push_async_callback(_abandon, tasks)
@@ -130,6 +136,8 @@ class _Work:
 
     async def layer(self, descriptor: Descriptor, diff_id: Digest) -> _Unpacked:
         """Fetch and unpack one layer; its blob is stored on the way when it is compressed."""
+        if self._slots.locked():
+            self._progress(status("Waiting", short(descriptor.digest)))
         async with self._slots, self._images.pins.lock(descriptor.digest):
             writer = self._images.snapshots.begin_layer()
             try:
@@ -180,6 +188,7 @@ class _Work:
             await unpacking.write(data)
             meter.add(len(data))
         meter.show()
+        self._progress(status("Verifying Checksum", key))
         self._progress(status("Download complete", key))
         self._progress(status("Extracting", key))
 

@@ -4,7 +4,7 @@ Sources are hostile: a document has a size limit, every descriptor a well-formed
 that is not negative, and whatever is not understood raises DataCorrupted.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -56,9 +56,9 @@ class Index(_Document, frozen=True, rename="camel", kw_only=True, omit_defaults=
 class _Probe(msgspec.Struct, rename="camel"):
     schema_version: int = 0
     media_type: str | None = None
-    manifests: msgspec.Raw | None = None
-    layers: msgspec.Raw | None = None
-    fs_layers: msgspec.Raw | None = None
+    manifests: Any = None
+    layers: Any = None
+    fs_layers: Any = None
 
 
 def parse_manifest(data: bytes, media_type: str | None = None) -> Manifest | Index:

@@ -1,0 +1,188 @@
+"""``pull``: an image, or all tags of a repository, from a registry."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Final
+
+from pier.errors import DataCorrupted, NotFound, Unsupported
+from pier.images.choose import acceptable, choose
+from pier.images.deps import Images, Progress
+from pier.images.image import Image
+from pier.images.unpack import unpack_manifest
+from pier.oci import mediatypes
+from pier.oci.digest import Digest
+from pier.oci.image import MAX_CONFIG_BYTES, ImageConfig, parse_config
+from pier.oci.manifest import Descriptor, Index, Manifest, parse_manifest
+from pier.oci.platform import Platform
+from pier.oci.reference import Reference
+from pier.remote import fetch
+from pier.remote.client import Registries
+from pier.remote.fetch import FetchedManifest
+from pier.remote.repository import Repository
+from pier.remote.settings import Credentials
+
+_CONFIGS: Final = ("", mediatypes.DOCKER_CONFIG, mediatypes.OCI_CONFIG, "application/octet-stream")
+_MOST_NESTED: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """``root`` is the digest that the reference names: of an index, or of ``manifest`` itself."""
+
+    root: Digest
+    fetched: FetchedManifest
+    manifest: Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class _Pulling:
+    """What all tags of one pull share."""
+
+    images: Images
+    registries: Registries
+    repository: Repository
+    platform: Platform | None
+    progress: Progress
+
+
+async def pull(
+    images: Images,
+    registries: Registries,
+    reference: Reference,
+    platform: Platform | None,
+    credentials: Credentials | None,
+    progress: Progress,
+) -> Image:
+    """Bring ``reference`` here and name it so; without a tag and a digest, all tags of the repository.
+
+    Progress and errors read as Docker's. What fails, or is cancelled, leaves no image and no layer; the part
+    of a blob that was fetched is kept for the next try.
+    """
+    repository = await registries.repository(reference, credentials)
+    pulling = _Pulling(images, registries, repository, platform, progress)
+    if reference.tag or reference.digest:
+        image, fresh = await _one(pulling, reference)
+        progress({"status": _outcome(reference.familiar, fresh)})
+        return image
+    return await _all(pulling, reference)
+
+
+async def _all(pulling: _Pulling, reference: Reference) -> Image:
+    results = [await _one(pulling, reference.with_tag(tag)) for tag in await fetch.tags(pulling.repository)]
+    if not results:
+        raise NotFound(f"no tags found for repository {reference.familiar_name}")
+    pulling.progress({"status": _outcome(reference.familiar_name, any(fresh for _, fresh in results))})
+    return results[-1][0]
+
+
+def _outcome(name: str, fresh: bool) -> str:
+    return f"Status: Downloaded newer image for {name}" if fresh else f"Status: Image is up to date for {name}"
+
+
+async def _one(pulling: _Pulling, reference: Reference) -> tuple[Image, bool]:
+    """The image, and whether the reference means something else than before."""
+    images, shown = pulling.images, reference.tag or reference.digest or ""
+    current = await _current(pulling, reference)
+    if current is not None:
+        image, digest = current
+        pulling.progress(_pulling_from(reference, shown))
+        pulling.progress({"status": f"Digest: {digest}"})
+        return image, False
+    found = await _find(pulling, reference, shown)
+    image = await _fetch(pulling, reference, found)
+    pulling.progress({"status": f"Digest: {found.root}"})
+    previous = images.store.resolve(reference)
+    images.store.tag(reference.with_digest(found.root), image.id)
+    if reference.tag and not reference.digest:
+        images.store.tag(reference, image.id)
+    labels = image.config.config.labels or {}
+    images.events.publish("image", "pull", reference.familiar, {**labels, "name": reference.familiar_name})
+    return image, previous != image.id
+
+
+def _pulling_from(reference: Reference, shown: str) -> dict[str, str]:
+    return {"status": f"Pulling from {reference.path}", "id": shown}
+
+
+async def _current(pulling: _Pulling, reference: Reference) -> tuple[Image, Digest] | None:
+    """The image that is here, where the registry's answer to a HEAD says that it is still the one."""
+    image_id = pulling.images.store.resolve(reference)
+    image = pulling.images.store.get(image_id) if image_id else None
+    if image is None or not _fits(image, pulling.platform):
+        return None
+    digest = reference.digest or await fetch.manifest_digest(pulling.repository, reference)
+    known = digest is not None and reference.with_digest(digest).canonical in image.repo_digests
+    return (image, digest) if known and digest is not None else None
+
+
+def _fits(image: Image, platform: Platform | None) -> bool:
+    return any(wanted.matches(_platform_of(image.config)) for wanted in acceptable(platform))
+
+
+def _platform_of(config: ImageConfig) -> Platform:
+    return Platform(config.architecture, config.os, "", config.variant)
+
+
+async def _find(pulling: _Pulling, reference: Reference, shown: str) -> _Found:
+    """The image manifest that ``reference`` leads to. Raises NotFound, Unsupported, DataCorrupted."""
+    fetched = await fetch.manifest(pulling.repository, reference)
+    root = fetched.digest
+    pulling.progress(_pulling_from(reference, shown))
+    for _ in range(_MOST_NESTED):
+        document = parse_manifest(fetched.data, fetched.media_type)
+        if isinstance(document, Manifest):
+            return _Found(root, fetched, document)
+        fetched = await _entry(pulling, reference, document)
+    raise DataCorrupted(f"manifest list {root} holds nothing but manifest lists")
+
+
+async def _entry(pulling: _Pulling, reference: Reference, index: Index) -> FetchedManifest:
+    chosen = choose(index, acceptable(pulling.platform))
+    fetched = await fetch.manifest(pulling.repository, reference.with_digest(chosen.digest))
+    return FetchedManifest(fetched.data, fetched.digest, chosen.media_type)
+
+
+async def _fetch(pulling: _Pulling, reference: Reference, found: _Found) -> Image:
+    images, manifest = pulling.images, found.manifest
+    if manifest.config.media_type not in _CONFIGS:
+        raise Unsupported(f"unsupported media type {manifest.config.media_type}")
+    config = await _config(pulling, manifest.config)
+    _check_platform(config, reference, pulling.platform)
+    described = Descriptor(manifest.media_type, found.fetched.digest, len(found.fetched.data))
+
+    def blob(descriptor: Descriptor, offset: int) -> AsyncIterator[bytes]:
+        return fetch.blob(pulling.repository, descriptor, offset)
+
+    with images.pins.hold([described.digest]):
+        had = images.content.exists(described.digest)
+        images.content.put(found.fetched.data)
+        try:
+            return await unpack_manifest(
+                images,
+                manifest,
+                config,
+                blob,
+                pulling.progress,
+                described=described,
+                slots=pulling.registries.downloads,
+            )
+        except BaseException:
+            if not had:
+                images.content.delete(described.digest)
+            raise
+
+
+async def _config(pulling: _Pulling, descriptor: Descriptor) -> bytes:
+    if pulling.images.content.exists(descriptor.digest):
+        return pulling.images.content.read(descriptor.digest)
+    return await fetch.small_blob(pulling.repository, descriptor, MAX_CONFIG_BYTES)
+
+
+def _check_platform(config: bytes, reference: Reference, platform: Platform | None) -> None:
+    """An image that is for one platform only is taken as it is, unless the user asked for another."""
+    actual = _platform_of(parse_config(config))
+    if platform is not None and actual.architecture and not platform.matches(actual):
+        raise NotFound(
+            f"image with reference {reference} was found but does not match the specified platform: "
+            f"wanted {platform}, actual: {actual}"
+        )
