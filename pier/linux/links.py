@@ -15,6 +15,7 @@ _DELLINK: Final = 17
 _GETLINK: Final = 18
 _SETLINK: Final = 19
 _NEWADDR: Final = 20
+_DELADDR: Final = 21
 _GETADDR: Final = 22
 _NEWROUTE: Final = 24
 _GETROUTE: Final = 26
@@ -152,6 +153,12 @@ def add_address(index: int, address: str, prefix_len: int) -> Message:
     body += attribute(_IFA_LOCAL, packed) + attribute(_IFA_ADDRESS, packed)
     body += attribute(_IFA_BROADCAST, interface.network.broadcast_address.packed)
     return Message(_NEWADDR, ACK | CREATE | EXCL, body)
+
+
+def delete_address(index: int, address: str, prefix_len: int) -> Message:
+    """Take an IPv4 address from a link."""
+    body = _IFADDR.pack(socket.AF_INET, prefix_len, 0, 0, index)
+    return Message(_DELADDR, ACK, body + attribute(_IFA_LOCAL, socket.inet_aton(address)))
 
 
 def add_default_route(gateway: str) -> Message:

@@ -202,12 +202,15 @@ class Segment:
         return link.index
 
     def _furnish(self, index: int) -> None:
-        """Address and up; the bridge may have either already."""
-        gateway = IPv4Interface(f"{self._network.gateway}/{IPv4Network(self._network.subnet).prefixlen}")
-        messages = [links.set_up(index)]
-        if (index, gateway) not in links.addresses(self._sock):
-            messages.insert(0, links.add_address(index, str(gateway.ip), gateway.network.prefixlen))
-        self._sock.batch(messages)
+        """Our address and no other, and up; the bridge may have either already, or one of former settings."""
+        wanted = IPv4Interface(f"{self._network.gateway}/{IPv4Network(self._network.subnet).prefixlen}")
+        present = [interface for owner, interface in links.addresses(self._sock) if owner == index]
+        messages = [
+            links.delete_address(index, str(other.ip), other.network.prefixlen) for other in present if other != wanted
+        ]
+        if wanted not in present:
+            messages.append(links.add_address(index, str(wanted.ip), wanted.network.prefixlen))
+        self._sock.batch([*messages, links.set_up(index)])
 
     def _connect(self, endpoint: Endpoint, sandbox: Path) -> None:
         with namespaces.inside(sandbox) as namespace:

@@ -88,6 +88,23 @@ async def test_a_bridge_that_was_deleted_is_made_again(host: Host) -> None:
 
 
 @on_a_host
+async def test_changed_settings_reach_a_bridge_that_was_left(host: Host) -> None:
+    store = new_store()
+    first = Networks(store, NetworkSettings(host.folder / "run", bip="10.66.0.1/24"))
+    await first.start()
+    _, endpoint = await connect(first, "c1")
+    await remove(first, endpoint)
+    await first._reaper.finished()
+    await kill(first)
+    async with running_networks(host, store, bip="10.77.0.1/24") as networks:
+        _, endpoint = await connect(networks, "c1")
+        assert endpoint.gateway == "10.77.0.1"
+        shown = process.run_sync(["ip", "-4", "-brief", "address", "show", "pier0"]).stdout.decode()
+        assert "10.77.0.1/24" in shown and "10.66.0.1" not in shown
+        await remove(networks, endpoint)
+
+
+@on_a_host
 async def test_a_bridge_of_another_daemon_is_left_alone(host: Host) -> None:
     async with running_networks(host) as first:
         _, endpoint = await connect(first, "c1")
