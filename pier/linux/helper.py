@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -201,7 +201,8 @@ async def _write(pipe: int, data: bytes | memoryview) -> None:
 
 def _pipe() -> tuple[int, int]:
     readable, writable = os.pipe2(os.O_CLOEXEC)
-    fcntl.fcntl(writable, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
+    with suppress(PermissionError):  # pipe(7): where the user has too many large pipes, a small one does
+        fcntl.fcntl(writable, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
     return readable, writable
 
 

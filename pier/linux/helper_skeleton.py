@@ -54,8 +54,10 @@ class Writer:
         self._record(_FILE.pack(FILE, len(path), size) + path)
         self.files += 1
 
-    def moved(self, path: bytes) -> None:
-        self._record(_FILE.pack(MOVED, len(path), self.files) + path)
+    def moved(self, path: bytes, before: int | None = None) -> None:
+        """What the first ``before`` FILE records (None: all so far) made at ``path`` was replaced."""
+        count = self.files if before is None else before
+        self._record(_FILE.pack(MOVED, len(path), count) + path)
 
     def finish(self, tar_size: int) -> None:
         self._flush()

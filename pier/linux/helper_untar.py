@@ -2,17 +2,20 @@
 
 Names are those of strangers, but nothing can be reached outside the root, no existing file is opened, and
 no final symlink followed. Whiteouts become the overlay's own: a character device 0/0 for a deleted name, an
-xattr for an opaque folder.
+xattr for an opaque folder. Files are written by workers (``helper_files``); all else happens here, in order.
 """
 
-import errno
 import os
 import stat
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
+from pier.linux import helper_files
+from pier.linux.helper_files import EntryError, FileWriter, Job
 from pier.linux.helper_input import CHUNK, write_all
+from pier.linux.helper_meta import set_xattr
 from pier.linux.helper_skeleton import Writer
 from pier.linux.helper_tarheader import (
     BLOCK_DEVICE,
@@ -34,9 +37,6 @@ WHITEOUT: Final = b".wh."
 OPAQUE: Final = b".wh..wh..opq"
 OPAQUE_XATTR: Final = b"trusted.overlay.opaque"
 _META: Final = b".wh..wh."
-_NOT_OURS: Final = (b"trusted.overlay.", b"user.overlay.")
-_CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_SUID: Final = stat.S_ISUID | stat.S_ISGID
 
 
 class Unpacker:
@@ -49,24 +49,37 @@ class Unpacker:
         self._whiteouts = whiteouts
         self._moved = 0
         self._folders: dict[bytes, int] = {}
+        self._files = FileWriter()
+        self._queued: set[bytes] = set()
+        self._draining = False
         self.size = 0
 
     def run(self) -> None:
         """Unpack all. Raises TarError, or OSError with the name."""
         os.umask(0)
-        for header in self._reader.entries():
-            path = clean(header.name)
-            folder, _, base = path.rpartition(b"/")
-            try:
-                if self._whiteouts and base.startswith(WHITEOUT):
-                    self._whiteout(header, folder, base)
-                else:
-                    self._entry(header, path)
-            except OSError as error:
-                raise OSError(error.errno, error.strerror, printable(header.name)) from error
+        try:
+            for header in self._reader.entries():
+                self._one(header, clean(header.name))
+            self._drain()
+        finally:
+            self._files.close()
         for path, mtime in reversed(self._folders.items()):
             with suppress(FileNotFoundError, NotADirectoryError):  # replaced by a later entry
                 os.utime(path, ns=(mtime, mtime), follow_symlinks=False)
+
+    def _one(self, header: Header, path: bytes) -> None:
+        try:
+            if path in self._queued:
+                self._drain()
+            folder, _, base = path.rpartition(b"/")
+            if self._whiteouts and base.startswith(WHITEOUT):
+                self._whiteout(header, folder, base)
+            else:
+                self._entry(header, path)
+        except EntryError:
+            raise
+        except OSError as error:
+            raise EntryError.of(error, header) from error
 
     def _entry(self, header: Header, path: bytes) -> None:
         if not path and header.kind != FOLDER:
@@ -78,7 +91,8 @@ class Unpacker:
         elif header.kind == SYMLINK:
             self._place(path, lambda: os.symlink(header.link, path))
             self.size += len(header.link)
-            self._set_owner_and_time(header, path)
+            self._describe(header, path)
+            os.utime(path, ns=(header.mtime, header.mtime), follow_symlinks=False)
         elif header.kind == LINK:
             self._link(header, path)
         elif header.kind in (CHAR, BLOCK_DEVICE, FIFO):
@@ -87,26 +101,41 @@ class Unpacker:
             raise TarError(f"unhandled tar header type {header.kind[0]}")
 
     def _regular(self, header: Header, path: bytes) -> None:
+        if header.kind == GNU_SPARSE or header.sparse:
+            self._large(header, path, self._sparse)
+            return
+        index = self._skeleton.files if self._skeleton is not None else 0
+        if self._skeleton is not None and header.size:
+            self._skeleton.file(path, header.size)
+        self.size += header.size
+        if not helper_files.fits(header.size):
+            self._large(header, path, self._pieces, index)
+            return
+        parts: list[bytes] = []
+        self._reader.content(header.size, lambda data: parts.append(bytes(data)))
+        self._queued.add(path)
+        self._files.put(Job(path, header, parts[0] if len(parts) == 1 else b"".join(parts), index))
+
+    def _large(
+        self, header: Header, path: bytes, write: Callable[[Header, int], None], index: int | None = None
+    ) -> None:
+        descriptor = self._place(path, lambda: helper_files.create(path, header), index=index)
         try:
-            descriptor = os.open(path, _CREATE, header.mode)
-        except (FileNotFoundError, FileExistsError):
-            descriptor = self._place(path, lambda: os.open(path, _CREATE, header.mode))
-        try:
-            if header.kind == GNU_SPARSE or header.sparse:
-                self._sparse(header, descriptor)
-            elif header.size:
-                if self._skeleton is not None:
-                    self._skeleton.file(path, header.size)
-                self.size += header.size
-                self._reader.content(header.size, lambda data: write_all(descriptor, data))
-            os.fchown(descriptor, header.uid, header.gid)
-            for name, value in header.xattrs.items():
-                _set_xattr(descriptor, name, value)
-            if header.mode & _SUID:
-                os.fchmod(descriptor, header.mode)
-            os.utime(descriptor, ns=(header.mtime, header.mtime))
+            write(header, descriptor)
+            self._drain()
+            helper_files.finish(descriptor, header)
         finally:
             os.close(descriptor)
+
+    def _pieces(self, header: Header, descriptor: int) -> None:
+        offset = 0
+
+        def piece(data: memoryview) -> None:
+            nonlocal offset
+            self._files.put(Job(b"", header, bytes(data), 0, descriptor, offset))
+            offset += len(data)
+
+        self._reader.content(header.size, piece)
 
     def _sparse(self, header: Header, descriptor: int) -> None:
         """The stored bytes go into the skeleton as they are: sparse files are rare and small."""
@@ -119,13 +148,22 @@ class Unpacker:
         os.ftruncate(descriptor, header.real_size)
         self.size += header.real_size
 
+    def _drain(self) -> None:
+        """Wait for the workers, and do what they could not: files without a folder, or where something was."""
+        self._queued.clear()
+        self._draining = True
+        for job in self._files.drain():
+            try:
+                self._place(job.path, partial(helper_files.make, job), index=job.index)
+            except OSError as error:
+                raise EntryError.of(error, job.header) from error
+        self._draining = False
+
     def _folder(self, header: Header, path: bytes) -> None:
         if path:
             self._place(path, lambda: os.mkdir(path, 0o700), folder=True)
         path = path or b"."
-        os.chown(path, header.uid, header.gid, follow_symlinks=False)
-        for name, value in header.xattrs.items():
-            _set_xattr(path, name, value)
+        self._describe(header, path)
         os.chmod(path, header.mode)
         self._folders[path] = header.mtime
 
@@ -133,6 +171,7 @@ class Unpacker:
         target = clean(header.link)
         if target == path:
             return
+        self._drain()
         try:
             self._place(path, lambda: os.link(target, path, follow_symlinks=False))
         except FileNotFoundError as error:
@@ -144,41 +183,49 @@ class Unpacker:
             raise TarError(f"invalid device number of {printable(header.name)}")
         device = os.makedev(header.major, header.minor)
         self._place(path, lambda: os.mknod(path, kind | header.mode, device))
-        os.chown(path, header.uid, header.gid, follow_symlinks=False)
+        self._describe(header, path)
         os.chmod(path, header.mode)
         os.utime(path, ns=(header.mtime, header.mtime), follow_symlinks=False)
 
-    def _set_owner_and_time(self, header: Header, path: bytes) -> None:
+    def _describe(self, header: Header, path: bytes) -> None:
         os.chown(path, header.uid, header.gid, follow_symlinks=False)
         for name, value in header.xattrs.items():
-            _set_xattr(path, name, value)
-        os.utime(path, ns=(header.mtime, header.mtime), follow_symlinks=False)
+            set_xattr(path, name, value)
 
-    def _place(self, path: bytes, make: Callable[[], int | None], *, folder: bool = False) -> int:
-        """``make()`` something at ``path``: its parents first, in the place of what an earlier entry put there."""
+    def _place(
+        self, path: bytes, make: Callable[[], int | None], *, folder: bool = False, index: int | None = None
+    ) -> int:
+        """``make()`` something at ``path``: its parents first, in the place of what an earlier entry put there.
+
+        ``index``: of the FILE record that it is, for the skeleton, where that is not the next one.
+        """
         try:
             return make() or 0
         except FileNotFoundError:
-            os.makedirs(os.path.dirname(path) or b".", 0o755, exist_ok=True)
+            if not os.path.dirname(path):
+                raise
+            os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
             return make() or 0
         except FileExistsError:
             status = os.lstat(path)
         if folder and stat.S_ISDIR(status.st_mode):
             return 0
-        hides = self._clear(path, status)
+        if not self._draining:
+            self._drain()
+        hides = self._clear(path, status, index)
         made = make() or 0
         if hides and folder:
             os.setxattr(path, OPAQUE_XATTR, b"y")
         return made
 
-    def _clear(self, path: bytes, status: os.stat_result) -> bool:
+    def _clear(self, path: bytes, status: os.stat_result, index: int | None) -> bool:
         """Take away what is at ``path``; returns whether it was a whiteout."""
         if stat.S_ISDIR(status.st_mode) or (stat.S_ISREG(status.st_mode) and status.st_size):
             os.rename(path, str(self._moved), dst_dir_fd=self._replaced)
             self._moved += 1
             self.size -= status.st_size if stat.S_ISREG(status.st_mode) else 0
             if self._skeleton is not None:
-                self._skeleton.moved(path)
+                self._skeleton.moved(path, index)
             return False
         os.unlink(path)
         return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
@@ -197,6 +244,8 @@ class Unpacker:
 
     def _hide(self, header: Header, path: bytes) -> None:
         """Hide what layers below have at ``path``; what this layer has there, whiteouts do not touch."""
+        if path in self._queued:
+            return
         try:
             os.mknod(path, stat.S_IFCHR, 0)
         except FileNotFoundError:
@@ -207,14 +256,3 @@ class Unpacker:
                 os.setxattr(path, OPAQUE_XATTR, b"y", follow_symlinks=False)
             return
         os.chown(path, header.uid, header.gid, follow_symlinks=False)
-
-
-def _set_xattr(target: bytes | int, name: bytes, value: bytes) -> None:
-    """An xattr that the file system or the kind of file does not take is left out, as Docker does."""
-    if name.startswith(_NOT_OURS):
-        return
-    try:
-        os.setxattr(target, name, value, follow_symlinks=isinstance(target, int))
-    except OSError as error:
-        if error.errno not in (errno.ENOTSUP, errno.EPERM):
-            raise

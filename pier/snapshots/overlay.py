@@ -11,6 +11,7 @@ from pier.content.journal import Entry, Journal
 from pier.errors import Conflict, NotFound
 from pier.linux.files import used_bytes
 from pier.linux.mount import Mount, mounted, overlay, unmount
+from pier.linux.trash import Trash
 from pier.log import trace
 from pier.oci.digest import Digest
 from pier.oci.image import chain_id as chain_id_of
@@ -20,7 +21,6 @@ from pier.snapshots.fsck import verify
 from pier.snapshots.initlayer import populate
 from pier.snapshots.layerdb import Places, RwRecord
 from pier.snapshots.snapshotter import Change, Finding, Layer, LayerWriter, Skeleton
-from pier.linux.trash import Trash
 
 _OPTIONS: Final = ("index=off", "metacopy=off", "redirect_dir=off")
 
