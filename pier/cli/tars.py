@@ -16,10 +16,11 @@ from pier.errors import DataCorrupted
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from io import FileIO
 
     from pier.client.http import Response
 
-PIECE = 1 << 20
+PIECE = 1 << 18
 
 
 class _Collector:
@@ -87,43 +88,72 @@ def _walk(folder: str, name: str) -> Iterator[str]:
 
 
 class _Reader:
-    """A response's body as the file that ``tarfile`` reads."""
+    """A response's body as the file that ``tarfile`` reads: forward only, and content without detours."""
 
     def __init__(self, response: Response) -> None:
         self._pieces = response.pieces()
         self._rest = b""
-        self.total = 0
+        self.position = 0
+
+    def _some(self, limit: int) -> bytes:
+        """At most ``limit`` bytes, empty at the end."""
+        piece = self._rest or next(self._pieces, b"")
+        if len(piece) > limit:
+            piece, self._rest = piece[:limit], piece[limit:]
+        else:
+            self._rest = b""
+        self.position += len(piece)
+        return piece
 
     def read(self, size: int) -> bytes:
-        parts = [self._rest]
-        have = len(self._rest)
-        while have < size:
-            piece = next(self._pieces, None)
-            if piece is None:
-                break
+        parts: list[bytes] = []
+        while size and (piece := self._some(size)):
             parts.append(piece)
-            have += len(piece)
-        data = b"".join(parts)
-        self._rest = data[size:]
-        self.total += min(size, len(data))
-        return data[:size]
+            size -= len(piece)
+        return b"".join(parts)
+
+    def tell(self) -> int:
+        return self.position
+
+    def seek(self, position: int) -> None:
+        left = position - self.position
+        while left > 0 and (piece := self._some(left)):
+            left -= len(piece)
+
+    def copy(self, size: int, file: FileIO) -> None:
+        while size:
+            piece = self._some(size)
+            if not piece:
+                raise DataCorrupted("the archive ends in the middle of a file")
+            file.write(piece)
+            size -= len(piece)
 
 
 def unpack(response: Response, folder: str, rename: Callable[[str], str], owners: bool) -> int:
     """Unpack below ``folder``; returns how many bytes came. Raises DataCorrupted for an entry that leaves it."""
     reader = _Reader(response)
     directories: list[tuple[str, tarfile.TarInfo]] = []
-    with tarfile.open(fileobj=reader, mode="r|", bufsize=PIECE) as archive:  # type: ignore[call-overload]
-        for entry in archive:
+    with tarfile.TarFile(fileobj=reader, mode="r") as archive:  # type: ignore[arg-type]
+        for entry in _entries(archive):
             path = _inside(folder, rename(entry.name))
             _make_room(path, entry)
-            _create(archive, entry, path, folder, rename)
+            _create(reader, entry, path, folder, rename)
             _dress(path, entry, owners)
             if entry.isdir():
                 directories.append((path, entry))
     for path, entry in reversed(directories):
         os.utime(path, (entry.mtime, entry.mtime))
-    return reader.total
+    return reader.position
+
+
+def _entries(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    try:
+        for entry in archive:
+            if entry.sparse is not None:
+                raise DataCorrupted(f"the archive has a sparse file, which no daemon sends: {entry.name!r}")
+            yield entry
+    except tarfile.TarError as error:
+        raise DataCorrupted(f"the daemon sent a broken archive: {error}") from error
 
 
 def _inside(folder: str, name: str) -> str:
@@ -154,18 +184,14 @@ def _make_room(path: str, entry: tarfile.TarInfo) -> None:
         os.unlink(path)
 
 
-def _create(
-    archive: tarfile.TarFile, entry: tarfile.TarInfo, path: str, folder: str, rename: Callable[[str], str]
-) -> None:
+def _create(reader: _Reader, entry: tarfile.TarInfo, path: str, folder: str, rename: Callable[[str], str]) -> None:
     if entry.isdir():
         if not os.path.isdir(path):
             os.mkdir(path)
     elif entry.isreg():
-        source = archive.extractfile(entry)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         with os.fdopen(descriptor, "wb", buffering=0) as file:
-            while source is not None and (piece := source.read(PIECE)):
-                file.write(piece)
+            reader.copy(entry.size, file)
     elif entry.issym():
         os.symlink(entry.linkname, path)
     elif entry.islnk():
