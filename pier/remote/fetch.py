@@ -78,15 +78,16 @@ async def blob(repository: Repository, descriptor: Descriptor, offset: int = 0) 
     DataCorrupted for more bytes than the descriptor promises.
     """
     position, failed = offset, 0
-    while position < descriptor.size or failed == 0:
+    while True:
         begun = position
+        answer = await _open_blob(repository, descriptor, position)
         try:
-            async for piece in _pieces(repository, descriptor, position):
+            async for piece in _body(repository, answer, position - _first_byte(answer)):
                 position += len(piece)
                 if position > descriptor.size:
                     raise DataCorrupted(f"blob {descriptor.digest} is longer than the {descriptor.size} bytes promised")
                 yield piece
-            if position >= descriptor.size:
+            if position == descriptor.size:
                 return
             raise Unavailable(f"blob {descriptor.digest} ended after {position} of {descriptor.size} bytes")
         except (Unavailable, DeadlineExceeded) as error:
@@ -97,14 +98,18 @@ async def blob(repository: Repository, descriptor: Descriptor, offset: int = 0) 
         await asyncio.sleep(pause(repository.settings, failed))
 
 
-async def _pieces(repository: Repository, descriptor: Descriptor, offset: int) -> AsyncIterator[bytes]:
+async def _open_blob(repository: Repository, descriptor: Descriptor, offset: int) -> aiohttp.ClientResponse:
     headers = {"Range": f"bytes={offset}-"} if offset else {}
     ok = (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT)
     answer = await repository.open(Request("GET", f"blobs/{descriptor.digest}", headers=headers, ok=ok))
-    skip = offset - _first_byte(answer)
-    if skip < 0:
+    if _first_byte(answer) > offset:
         answer.close()
         raise DataCorrupted("the registry answered with another range than the one asked for")
+    return answer
+
+
+async def _body(repository: Repository, answer: aiohttp.ClientResponse, skip: int) -> AsyncIterator[bytes]:
+    """The body without its first ``skip`` bytes, which a server that ignores ranges sends again."""
     try:
         async with answer:
             async for piece in answer.content.iter_any():

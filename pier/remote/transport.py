@@ -19,7 +19,7 @@ from pier.remote.settings import Settings
 
 Body = bytes | Callable[[], AsyncIterator[bytes]] | None
 _NEVER = 7 * 24 * 3600.0
-_READ_BUFFER = 512 * 1024
+_READ_BUFFER = 64 * 1024  # what is in it when a connection breaks is lost
 
 
 class Transport:
