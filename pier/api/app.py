@@ -15,6 +15,7 @@ from pier.api import (
     absent,
     archive,
     auth,
+    commit,
     container_streams,
     containers,
     df,
@@ -47,6 +48,7 @@ ROUTER: Final = Router(
         *container_streams.ROUTES,
         *archive.ROUTES,
         *exec.ROUTES,
+        *commit.ROUTES,
         *transfer.ROUTES,
         *images.ROUTES,
         *volumes.ROUTES,
@@ -70,9 +72,7 @@ def make_server(services: Services) -> Server:
         return response
 
     logger = logging.getLogger("pier.http")
-    return Server(
-        handle, access_log=None, logger=logger, keepalive_timeout=300, tcp_keepalive=False, lingering_time=5
-    )
+    return Server(handle, access_log=None, logger=logger, keepalive_timeout=300, tcp_keepalive=False, lingering_time=5)
 
 
 async def answer(services: Services, request: web.BaseRequest, connection: Connection) -> web.StreamResponse:

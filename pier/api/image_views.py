@@ -85,7 +85,8 @@ def full(image: Image, graph: Mapping[str, str], last_tagged: str) -> dict[str, 
 
 def execution(config: ExecutionConfig) -> dict[str, Any]:
     """The config as Docker shows it: the classic fields always, newer ones when they say something."""
-    return _SHOWN | msgspec.to_builtins(config)
+    shown: dict[str, Any] = msgspec.to_builtins(config)
+    return _SHOWN | shown
 
 
 def shared_sizes(images: Iterable[Image], layer_sizes: Mapping[Digest, int]) -> dict[Digest, int]:

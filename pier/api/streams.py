@@ -156,7 +156,7 @@ def hijack(call: Call, content_type: str) -> RawStream:
     What came in together with the request is the first thing to be read. Raises ConnectionResetError.
     """
     connection = cast(Connection, call.request.protocol)
-    transport = cast(asyncio.Transport | None, call.request.transport)
+    transport = call.request.transport
     if transport is None or transport.is_closing():
         raise ConnectionResetError("the client has gone")
     stream = RawStream(transport, connection.connection_lost)

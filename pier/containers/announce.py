@@ -32,8 +32,3 @@ def announce_mount(deps: Deps, record: Container, mount: MountPoint) -> None:
 def announce_unmount(deps: Deps, record: Container, mount: MountPoint) -> None:
     """``volume unmount``."""
     deps.events.publish("volume", "unmount", mount.name, {"container": record.id, "driver": mount.driver})
-
-
-def announce_volume(deps: Deps, name: str, driver: str, action: str) -> None:
-    """``volume create`` or ``destroy``."""
-    deps.events.publish("volume", action, name, {"driver": driver})

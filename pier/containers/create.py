@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from pier.containers.announce import announce, announce_volume
+from pier.containers.announce import announce
 from pier.containers.attachnet import with_primary
 from pier.containers.config import CreateRequest, EndpointSettings
 from pier.containers.container import Container, MountPoint
@@ -181,5 +181,4 @@ def _volume(deps: Deps, mount: MountPoint, labels: Mapping[str, str], options: M
         volume = deps.volumes.get(mount.name)
     except NotFound:
         volume = deps.volumes.create(mount.name, mount.driver or "local", labels=labels, options=options)
-        announce_volume(deps, volume.name, volume.driver, "create")
     return msgspec.structs.replace(mount, name=volume.name, source=volume.mountpoint, driver=volume.driver)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
-from pier.containers.announce import announce, announce_volume
+from pier.containers.announce import announce
 from pier.containers.attach import end_pending
 from pier.containers.container import Container
 from pier.containers.deps import Deps
@@ -58,7 +58,6 @@ def remove_volumes(deps: Deps, names: Sequence[str]) -> None:
     for name in names:
         with suppress(Conflict, NotFound):
             deps.volumes.remove(name)
-            announce_volume(deps, name, "local", "destroy")
 
 
 async def _files(deps: Deps, live: Live, entry: Entry) -> None:

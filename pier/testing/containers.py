@@ -65,7 +65,7 @@ async def build(roots: Roots) -> Deps:
     snapshots = OverlaySnapshotter(roots.root, journal)
     content = LocalContentStore(roots.root / "content")
     images = Images(content, snapshots, SqliteImageStore(database), journal, events, roots.root / "tmp")
-    volumes = Volumes(roots.root / "volumes", SqliteVolumeStore(database), journal, registry.volume_users)
+    volumes = Volumes(roots.root / "volumes", SqliteVolumeStore(database), journal, registry.volume_users, events)
     settings = NetworkSettings(run=roots.run, bridge=roots.bridge, bip=roots.bip)
     deps = Deps(
         registry=registry, images=images, snapshots=snapshots, runtime=runtime, host=host_facts(runtime.trees),
