@@ -15,6 +15,7 @@ from pier.oci.platform import Platform
 
 MAX_MANIFEST_BYTES: Final = 4 * 1024 * 1024
 _MAX_DESCRIPTORS: Final = 10_000
+_MAX_SIZE: Final = (1 << 63) - 1
 
 
 class Descriptor(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
@@ -103,19 +104,15 @@ def _guess(probe: _Probe) -> str:
 def _decode(data: bytes, kind: str) -> Manifest | Index:
     if not (mediatypes.is_index(kind) or mediatypes.is_manifest(kind)):
         raise DataCorrupted(f"unknown manifest media type {kind!r}")
-    raw = msgspec.json.decode(data)
-    fields = {key: value for key, value in raw.items() if value is not None}
-    fields["mediaType"] = kind
-    if mediatypes.is_index(kind):
-        fields["manifests"] = [_without_nulls(entry) for entry in fields.get("manifests", ())]
-        return msgspec.convert(fields, Index)
-    fields["layers"] = [_without_nulls(entry) for entry in fields.get("layers", ())]
-    return msgspec.convert(fields, Manifest)
+    fields = _without_nulls({**msgspec.json.decode(data), "mediaType": kind})
+    return msgspec.convert(fields, Index if mediatypes.is_index(kind) else Manifest)
 
 
-def _without_nulls(value: object) -> object:
+def _without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: inner for key, inner in value.items() if inner is not None}
+        return {key: _without_nulls(inner) for key, inner in value.items() if inner is not None}
+    if isinstance(value, list):
+        return [_without_nulls(inner) for inner in value]
     return value
 
 
@@ -125,5 +122,5 @@ def _check(document: Manifest | Index) -> None:
         raise DataCorrupted(f"manifest names more than {_MAX_DESCRIPTORS} blobs")
     for descriptor in descriptors:
         parse_digest(descriptor.digest)
-        if descriptor.size < 0:
-            raise DataCorrupted(f"invalid manifest: blob {descriptor.digest} has a negative size")
+        if not 0 <= descriptor.size <= _MAX_SIZE:
+            raise DataCorrupted(f"invalid manifest: blob {descriptor.digest} has an impossible size")
