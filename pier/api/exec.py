@@ -25,22 +25,21 @@ async def create_exec(call: Call) -> web.Response:
 
 
 async def start_exec(call: Call) -> web.StreamResponse:
+    """The connection is taken before the process starts, as in Docker: clients rely on the head coming first."""
     body = await call.json(StartRequest, optional=True)
-    stdio = await exec.start(
-        call.services.containers,
-        call.name,
-        detach=bool(body.detach),
-        tty=bool(body.tty),
-        console_size=body.console_size,
-    )
-    if stdio is None:
+    deps = call.services.containers
+    found = exec.startable(deps, call.name)
+    if body.detach:
+        await exec.start(deps, call.name, detach=True)
         return empty(200)
+    stream = hijack(call, media_type(call, found.request.tty))
     try:
-        stream = hijack(call, media_type(call, stdio.tty))
-    except ConnectionError:
-        await stdio.close()
+        stdio = await exec.start(deps, call.name, tty=bool(body.tty), console_size=body.console_size)
+    except BaseException:
+        stream.close()
         raise
-    await pump(stream, stdio, tty=stdio.tty)
+    if stdio is not None:
+        await pump(stream, stdio, tty=stdio.tty)
     return Taken()
 
 

@@ -12,13 +12,14 @@ from typing import Any, Final, Protocol, cast
 from aiohttp import web
 
 from pier.api.call import Call
-from pier.api.hangup import HangupWatch
 from pier.api.server import UPGRADE, Connection
+from pier.linux.peers import HangupWatch, await_read
 
 RAW: Final = "application/vnd.docker.raw-stream"
 MULTIPLEXED: Final = "application/vnd.docker.multiplexed-stream"
 _READ_AHEAD: Final = 256 << 10
 _LINGER: Final = 2.0
+_HEAD_PATIENCE: Final = 1.0
 
 
 def frame(stream: int, data: bytes) -> bytes:
@@ -47,6 +48,7 @@ class RawStream(asyncio.Protocol):
         self._writable = asyncio.Event()
         self._writable.set()
         self._hangup: HangupWatch | None = None
+        self._answered = False
         self._callbacks: list[Callable[[], Any]] = []
         self.lost = False
         """The connection is gone, in both directions."""
@@ -102,7 +104,13 @@ class RawStream(asyncio.Protocol):
         return data
 
     async def write(self, data: bytes) -> None:
-        """Send ``data``. Raises ConnectionResetError when the client has gone."""
+        """Send ``data``. Raises ConnectionResetError when the client has gone.
+
+        The first bytes wait until the client has read the answer's head: docker-py loses what it reads with it.
+        """
+        if not self._answered:
+            self._answered = True
+            await await_read(self._transport, _HEAD_PATIENCE)
         if not self._writable.is_set():
             await self._writable.wait()
         if self.lost or self._transport.is_closing():

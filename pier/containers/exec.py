@@ -109,12 +109,7 @@ async def start(
     its container does not run. A command that cannot be run raises Docker's ``OCI runtime exec failed: ...``
     when detached; else the attachment says so, and the exit code is 126 or 127: clients look there.
     """
-    found = find(deps, exec_id)
-    if found.exit_code is not None:
-        raise Conflict(f"Error: Exec command {exec_id} has already run")
-    if found.started:
-        raise Conflict(f"Error: Exec command {exec_id} is already running")
-    check_exec(found.live.record)
+    found = startable(deps, exec_id)
     found.started = True
     try:
         return await deps.background.through(_run(deps, found, detach, console_size))
@@ -123,6 +118,17 @@ async def start(
         if detach:
             raise
         return _failed(found, str(error))
+
+
+def startable(deps: Deps, exec_id: str) -> Exec:
+    """The exec, if ``start`` may be called now; else what ``start`` would raise."""
+    found = find(deps, exec_id)
+    if found.exit_code is not None:
+        raise Conflict(f"Error: Exec command {exec_id} has already run")
+    if found.started:
+        raise Conflict(f"Error: Exec command {exec_id} is already running")
+    check_exec(found.live.record)
+    return found
 
 
 def find(deps: Deps, exec_id: str) -> Exec:
