@@ -46,6 +46,12 @@ def client_for(options: dict[str, Any]) -> Client:
     return Client(endpoint)
 
 
+def existing_client(options: dict[str, Any]) -> Client:
+    """As :func:`client_for`, and no daemon is started for it."""
+    hosts = options.get("host") or []
+    return Client(from_environment(hosts[0] if hosts else None))
+
+
 def _tls(options: dict[str, Any]) -> TLSFiles | None:
     if not (options.get("tls") or options.get("tlsverify")):
         return None

@@ -70,6 +70,10 @@ def _dispatch(words: list[str]) -> int:
 
         print(f"Pier version {VERSION}")
         return 0
+    if args and args[0] == "__complete":
+        from pier.cli.commands.completion import complete
+
+        return complete(args[1:], GLOBAL_FLAGS, options)
     if not args or args[0] == "help":
         return _help(args[1:])
     return _run(args, options)

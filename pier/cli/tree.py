@@ -23,7 +23,7 @@ ROWS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
     (COMMON, ("login",), "login:LOGIN", "Sign in to a registry"),
     (COMMON, ("logout",), "login:LOGOUT", "Sign out of a registry"),
     (COMMON, ("search",), "search:SEARCH", "Search the Docker Hub for images"),
-    (COMMON, ("version",), "version:VERSION", "Show the versions of the client and the daemon"),
+    (COMMON, ("version",), "version:VERSION_COMMAND", "Show the versions of the client and the daemon"),
     (COMMON, ("info", "system info"), "info:INFO", "Show what the daemon is and what it holds"),
     (OTHER, ("attach", "container attach"), "attach:ATTACH", "Join the streams of a running container"),
     (OTHER, ("commit", "container commit"), "commit:COMMIT", "Make an image of a container's changes"),

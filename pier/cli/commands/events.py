@@ -64,7 +64,7 @@ def line(event: Json) -> str:
 def events(call: Call) -> int:
     form = call.text("format")
     template = _template(form) if form not in ("", "json") else None
-    since, until = timestamp(call.text("since"), "since"), timestamp(call.text("until"), "until")
+    since, until = timestamp(call.text("since")), timestamp(call.text("until"))
     for event in system.events(call.client, since, until, grouped(call.items("filter"))):
         if template is not None:
             say(template.execute(Event(event)))

@@ -20,8 +20,8 @@ def logs(call: Call) -> int:
         call.client,
         name,
         follow=call.flag("follow"),
-        since=timestamp(call.text("since"), "since"),
-        until=timestamp(call.text("until"), "until"),
+        since=timestamp(call.text("since"), 'invalid value for "since": '),
+        until=timestamp(call.text("until"), 'invalid value for "until": '),
         timestamps=call.flag("timestamps"),
         tail=call.text("tail"),
         details=call.flag("details"),
@@ -39,7 +39,7 @@ def logs(call: Call) -> int:
     return 0
 
 
-def timestamp(text: str, flag: str) -> str:
+def timestamp(text: str, prefix: str = "") -> str:
     """What the API takes: seconds since 1970, of a date, a time, or a duration before now ("42m")."""
     if not text or text.replace(".", "", 1).isdecimal():
         return text
@@ -48,20 +48,18 @@ def timestamp(text: str, flag: str) -> str:
 
         before = duration(text)
     except ValueError:
-        return _date(text, flag)
+        return _date(text, prefix)
     nanoseconds = time.time_ns() - before
     return f"{nanoseconds // 10**9}.{nanoseconds % 10**9:09d}"
 
 
-def _date(text: str, flag: str) -> str:
+def _date(text: str, prefix: str) -> str:
     from datetime import datetime
 
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise InvalidArgument(
-            f'invalid value for "{flag}": failed to parse value as time or duration: "{text}"'
-        ) from None
+        raise InvalidArgument(f'{prefix}failed to parse value as time or duration: "{text}"') from None
     fraction = text.partition(".")[2].rstrip("Z").partition("+")[0].partition("-")[0]
     seconds = int(moment.replace(microsecond=0).timestamp())
     return f"{seconds}.{fraction[:9]:0<9}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 from pier.cli.call import Call, for_each, say
 from pier.cli.command import Command, Flag
 from pier.cli.commands.ps import FORMAT_HELP, joined_labels
@@ -61,14 +63,8 @@ def listing(call: Call) -> int:
 
 def natural(name: str) -> list[tuple[int, int, str]]:
     """A sorting key in which ``v2`` comes before ``v10``."""
-    key: list[tuple[int, int, str]] = []
-    run = ""
-    for letter in name + "\0":
-        if run and run[-1].isdecimal() != letter.isdecimal():
-            key.append((0, int(run), "") if run.isdecimal() else (1, 0, run))
-            run = ""
-        run += letter
-    return key
+    runs = ("".join(run) for _, run in groupby(name, str.isdecimal))
+    return [(0, int(run), "") if run.isdecimal() else (1, 0, run) for run in runs]
 
 
 def remove(call: Call) -> int:

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     Json = dict[str, Any]
 
 
+NAMES = {"IPRange": "range", "Gateway": "gateway"}
+
+
 def ipam_config(subnets: list[str], ranges: list[str], gateways: list[str], auxiliary: dict[str, str]) -> list[Json]:
     """The API's IPAM configuration: every range, gateway and address goes to the subnet that holds it.
 
@@ -33,10 +36,13 @@ def ipam_config(subnets: list[str], ranges: list[str], gateways: list[str], auxi
             parsed = _parsed(ip_network, subnet)
             if parsed.version == inside.version and inside in parsed:
                 if field in config:
-                    raise InvalidArgument(f"cannot configure multiple {field} ({text}) on one subnet ({subnet})")
+                    both = f"{text}, {config[field]}"
+                    raise InvalidArgument(
+                        f"cannot configure multiple {NAMES[field]}s ({both}) on the same subnet ({subnet})"
+                    )
                 config[field] = text
                 return
-        raise InvalidArgument(f"no matching subnet for {field} {text}")
+        raise InvalidArgument(f"no matching subnet for {NAMES[field]} {text}")
 
     for text in ranges:
         put("IPRange", text, _parsed(ip_network, text).network_address)
