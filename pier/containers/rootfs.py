@@ -12,6 +12,7 @@ from pier.containers.announce import announce_mount
 from pier.containers.container import Container, MountPoint
 from pier.containers.deps import Deps
 from pier.containers.mounts import in_order, tmpfs_mounts
+from pier.containers.shm import shared_memory
 from pier.containers.teardown import release_volume, unmount_root
 from pier.errors import InvalidArgument
 from pier.linux.files import open_in_root
@@ -42,6 +43,8 @@ def mount_root(deps: Deps, record: Container, undo: ExitStack) -> Rooted:
         mount(each)
     wanted = in_order([*record.mounts, *tmpfs_mounts(record.host_config)])
     mounts = tuple(_spec_mount(deps, record, each, path, undo) for each in wanted)
+    if not any(each.destination == "/dev/shm" for each in mounts):
+        mounts += shared_memory(deps, record, undo)
     account = account_in(path, record.config.user, record.host_config.group_add or ())
     if record.config.working_dir:
         _make_folder(path, record.config.working_dir)

@@ -41,7 +41,7 @@ def select(deps: Deps, filters: Filters) -> Selection:
     tests += _by_time(deps, filters)
     if "exited" in filters:
         codes = {int(text) for text in filters.get("exited")}
-        tests.append(lambda record: not record.state.running and record.state.exit_code in codes)
+        tests.append(lambda record: _has_ended(record) and record.state.exit_code in codes)
     if "ancestor" in filters:
         ancestors = _ancestors(deps, filters.get("ancestor"))
         tests.append(lambda record: record.image_id in ancestors)
@@ -60,6 +60,10 @@ def select(deps: Deps, filters: Filters) -> Selection:
     if filters.boolean("is-task", False):
         tests.append(lambda record: False)
     return Selection(lambda record: all(test(record) for test in tests), "status" in filters)
+
+
+def _has_ended(record: Container) -> bool:
+    return record.state.started_at > 0 and not record.state.running
 
 
 def _check(filters: Filters) -> None:

@@ -7,6 +7,7 @@ from pier.containers.announce import announce_network, announce_unmount
 from pier.containers.container import Container, MountPoint
 from pier.containers.deps import Deps
 from pier.containers.registry import Live
+from pier.containers.shm import unmount_shared
 from pier.errors import NotFound, PierError
 from pier.linux.mount import mounted, unmount
 from pier.linux.trees import remove_tree
@@ -68,7 +69,8 @@ async def clean(deps: Deps, container_id: str) -> None:
 
 
 def unmount_root(deps: Deps, container_id: str) -> None:
-    """Unmount the root file system, if it is mounted. Blocks (milliseconds)."""
+    """Unmount the root file system and a shared ``/dev/shm``, if they are mounted. Blocks (milliseconds)."""
+    unmount_shared(deps, container_id)
     with suppress(NotFound):
         merged = deps.snapshots.merged(container_id)
         if mounted(merged):

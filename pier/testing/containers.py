@@ -91,11 +91,12 @@ async def let_go(deps: Deps) -> None:
 
 
 async def reborn(deps: Deps, roots: Roots) -> Deps:
-    """A new daemon over the same roots. The old one is dropped as by kill -9: only its tasks are stopped."""
+    """A new daemon over the same roots. The old one only lets go of its tasks and sockets, as kill -9 would."""
     for live in deps.registry:
         for task in (live.supervisor, live.restarter, live.rotation):
             if task is not None:
                 task.cancel()
+    await deps.networks.close()
     return await build(roots)
 
 
