@@ -4,6 +4,7 @@ import os
 import secrets
 import shutil
 import subprocess
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,11 +24,12 @@ ENVIRONMENT = ("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 
 
 @pytest.fixture(scope="session")
-def rootfs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A root folder with busybox under all its names. The tests do not write to it."""
+def rootfs() -> Iterator[Path]:
+    """A root folder with busybox under all its names, where a user namespace's root finds it, too."""
     busybox = shutil.which("busybox")
     assert busybox is not None, "install the package busybox-static"
-    root = tmp_path_factory.mktemp("rootfs")
+    root = Path(tempfile.mkdtemp(prefix="pier-rootfs-", dir="/var/tmp"))
+    root.chmod(0o755)
     for folder in ("bin", "dev", "etc", "proc", "root", "sys", "tmp", "work"):
         (root / folder).mkdir()
     shutil.copy(busybox, root / "bin/busybox")
@@ -36,7 +38,8 @@ def rootfs(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (root / "bin" / name).symlink_to("busybox")
     (root / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
     (root / "bin/not-executable").write_text("nothing\n")
-    return root
+    yield root
+    shutil.rmtree(root)
 
 
 @pytest.fixture(scope="session")
