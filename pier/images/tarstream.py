@@ -13,7 +13,7 @@ from pier.linux.helper_tarheader import (
     PAX_GLOBAL,
     Header,
     TarError,
-    apply_pax,
+    complete,
     parse_header,
     parse_pax,
 )
@@ -75,9 +75,7 @@ class TarStream:
                 elif header.kind == PAX_GLOBAL:
                     await self._special(header)
                 else:
-                    header.name, header.link = long_name or header.name, long_link or header.link
-                    apply_pax(header, extended)
-                    return header
+                    return complete(header, long_name, long_link, extended)
             except TarError as error:
                 raise DataCorrupted(str(error)) from error
 

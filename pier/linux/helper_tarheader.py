@@ -11,6 +11,7 @@ BLOCK: Final = 512
 MAX_SPECIAL: Final = 1 << 20
 MAX_SIZE: Final = (1 << 63) - 1
 
+_OLD_REGULAR: Final = b"\0"
 REGULAR: Final = b"0"
 LINK: Final = b"1"
 SYMLINK: Final = b"2"
@@ -80,8 +81,8 @@ def parse_header(block: bytes) -> Header | None:
     size = number(block[124:136])
     if size < 0 or size > MAX_SIZE:
         raise TarError(INVALID)
-    if kind in (b"\0", b"7", REGULAR):
-        kind = FOLDER if name.endswith(b"/") and kind != b"7" else REGULAR
+    if kind == b"7":
+        kind = REGULAR
     if kind in WITHOUT_DATA:
         size = 0
     return Header(
@@ -158,8 +159,18 @@ def apply_pax(header: Header, records: list[tuple[bytes, bytes]]) -> None:
             sparse_name = _apply_sparse(header, key[len(b"GNU.sparse.") :], value) or sparse_name
     if sparse_name:
         header.name = sparse_name
-    if header.kind == REGULAR and header.name.endswith(b"/"):
-        header.kind, header.size = FOLDER, 0
+
+
+def complete(header: Header, long_name: bytes, long_link: bytes, extended: list[tuple[bytes, bytes]]) -> Header:
+    """``header`` with what special headers before it said. Raises TarError."""
+    header.name = long_name or header.name
+    header.link = long_link or header.link
+    if extended:
+        apply_pax(header, extended)
+    if header.kind == _OLD_REGULAR:  # v7 tells a folder by its slash only; the name is final now
+        header.kind = FOLDER if header.name.endswith(b"/") else REGULAR
+        header.size = 0 if header.kind == FOLDER else header.size
+    return header
 
 
 def _apply_sparse(header: Header, key: bytes, value: bytes) -> bytes:

@@ -17,7 +17,7 @@ from pier.linux.helper_tarheader import (
     PAX_GLOBAL,
     Header,
     TarError,
-    apply_pax,
+    complete,
     number,
     parse_header,
     parse_pax,
@@ -116,10 +116,7 @@ class TarReader:
                 long_link = self._special(header).partition(b"\0")[0]
             else:
                 break
-        header.name = long_name or header.name
-        header.link = long_link or header.link
-        if extended:
-            apply_pax(header, extended)
+        complete(header, long_name, long_link, extended)
         if min(header.uid, header.gid, header.size) < 0 or max(header.uid, header.gid) >= 0xFFFFFFFF:
             raise TarError(INVALID)
         return header

@@ -105,7 +105,9 @@ def _decode(data: bytes, kind: str) -> Manifest | Index:
     if not (mediatypes.is_index(kind) or mediatypes.is_manifest(kind)):
         raise DataCorrupted(f"unknown manifest media type {kind!r}")
     fields = _without_nulls({**msgspec.json.decode(data), "mediaType": kind})
-    return msgspec.convert(fields, Index if mediatypes.is_index(kind) else Manifest)
+    if mediatypes.is_index(kind):
+        return msgspec.convert(fields, Index)
+    return msgspec.convert(fields, Manifest)
 
 
 def _without_nulls(value: Any) -> Any:
