@@ -22,8 +22,10 @@ def normal_host(host: HostConfig, settings: Settings, runtime: str) -> HostConfi
         raise InvalidArgument(f"unknown or invalid runtime name: {host.runtime}")
     masked, readonly = (None, None) if host.privileged else (MASKED_PATHS, READONLY_PATHS)
     log = LogConfig(type=host.log_config.type or "json-file", config=host.log_config.config or {})
+    policy = msgspec.structs.replace(host.restart_policy, name=host.restart_policy.name or "no")
     return msgspec.structs.replace(
         host,
+        restart_policy=policy,
         log_config=log,
         network_mode=DEFAULT_NETWORK if host.network_mode in ("", "default") else host.network_mode,
         cgroupns_mode=host.cgroupns_mode or settings.cgroupns,
@@ -44,4 +46,4 @@ def normal_config(config: ContainerConfig, host: HostConfig, container_id: str, 
     if not hostname and not network_peer(host.network_mode):
         on_host = host.network_mode == "host" or host.uts_mode == "host"
         hostname = own_name if on_host else container_id[:12]
-    return msgspec.structs.replace(config, hostname=hostname, exposed_ports=exposed(config, host))
+    return msgspec.structs.replace(config, hostname=hostname, exposed_ports=exposed(config))

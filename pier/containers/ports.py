@@ -39,12 +39,11 @@ def port_requests(config: ContainerConfig, host: HostConfig) -> tuple[PortReques
     )
 
 
-def exposed(config: ContainerConfig, host: HostConfig) -> dict[str, dict[str, Any]] | None:
-    """The exposed ports, those that are published among them, in canonical form. InvalidArgument."""
-    given = [*(config.exposed_ports or {}), *(host.port_bindings or {})]
-    if not given and config.exposed_ports is None:
+def exposed(config: ContainerConfig) -> dict[str, dict[str, Any]] | None:
+    """The exposed ports in canonical form, ``80/tcp``. InvalidArgument."""
+    if config.exposed_ports is None:
         return None
-    return {f"{number}/{protocol}": {} for number, protocol in map(parse_port, given)}
+    return {f"{number}/{protocol}": {} for number, protocol in map(parse_port, config.exposed_ports)}
 
 
 def port_map(exposed_ports: Iterable[str], bound: Iterable[PortBinding]) -> dict[str, list[dict[str, str]] | None]:

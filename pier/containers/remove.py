@@ -21,11 +21,14 @@ async def remove(deps: Deps, reference: str, *, force: bool = False, volumes: bo
     if live.removing:
         raise Conflict(f"removal of container {live.record.id} is already in progress")
     check_remove(live.record, force)
-    live.removing = True
+    live.removing = True  # from here on nothing starts it any more
+    await deps.background.through(_remove(deps, live, volumes))
+
+
+async def _remove(deps: Deps, live: Live, volumes: bool) -> None:
     try:
         await _end(deps, live)
         async with live.lock:
-            check_remove(live.record, force=False)
             if deps.registry.get(live.record.id) is live:
                 await forget(deps, live, volumes=volumes)
     finally:

@@ -1,6 +1,7 @@
 """``start``: mounts, network and process of a container."""
 
 from pier.containers.deps import Deps
+from pier.containers.registry import Live
 from pier.containers.state import check_start
 from pier.containers.watch import begin
 
@@ -11,7 +12,10 @@ async def start(deps: Deps, reference: str) -> None:
     Whatever fails is undone; the record keeps the error, and exit code 126, 127 or 128, as Docker's does.
     A container with ``--rm`` that cannot be started is removed.
     """
-    live = deps.registry.find(reference)
+    await deps.background.through(_start(deps, deps.registry.find(reference)))
+
+
+async def _start(deps: Deps, live: Live) -> None:
     async with live.lock:
-        check_start(live.record)
+        check_start(live.record, live.removing)
         await begin(deps, live)

@@ -4,8 +4,10 @@ from pier.containers.container import Container
 from pier.errors import Conflict, NotModified
 
 
-def check_start(record: Container) -> None:
+def check_start(record: Container, removing: bool = False) -> None:
     """NotModified when it runs (also while it waits to be restarted), Conflict when it cannot be started."""
+    if removing:
+        raise Conflict("container is marked for removal and cannot be started")
     if record.state.status == "paused":
         raise Conflict("cannot start a paused container, try unpause instead")
     if record.state.running:

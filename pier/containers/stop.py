@@ -32,14 +32,17 @@ async def stop(deps: Deps, reference: str, timeout: int | None = None, signal: s
 async def restart(deps: Deps, reference: str, timeout: int | None = None, signal: str = "") -> None:
     """Stop it when it runs, then start it."""
     number = parse_signal(signal) if signal else None
-    live = deps.registry.find(reference)
+    await deps.background.through(_restart(deps, deps.registry.find(reference), timeout, number))
+
+
+async def _restart(deps: Deps, live: Live, timeout: int | None, number: int | None) -> None:
     live.kept = True
     try:
         if live.record.state.running:
             await end(deps, live, timeout, number)
             announce(deps, live.record, "stop")
         async with live.lock:
-            check_start(live.record)
+            check_start(live.record, live.removing)
             await begin(deps, live)
     finally:
         live.kept = False

@@ -99,7 +99,7 @@ async def _later(deps: Deps, live: Live, delay: float) -> None:
 
 async def _again(deps: Deps, live: Live) -> None:
     async with live.lock:
-        if live.record.state.status != "restarting":
+        if live.record.state.status != "restarting" or live.removing:
             return
         try:
             await begin(deps, live, by_policy=True)

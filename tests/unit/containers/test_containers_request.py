@@ -225,7 +225,8 @@ def test_ports() -> None:
     assert port_requests(config, host) == expected
     everything = msgspec.structs.replace(host, publish_all_ports=True)
     assert port_requests(config, everything) == (PortRequest(53, "udp"), *expected)
-    assert exposed(config, HostConfig(port_bindings={"81": ()})) == {"53/udp": {}, "80/tcp": {}, "81/tcp": {}}
+    assert exposed(ContainerConfig(exposed_ports={"53/UDP": {}, "80": {}})) == {"53/udp": {}, "80/tcp": {}}
+    assert exposed(ContainerConfig()) is None
     assert parse_port("80/TCP") == (80, "tcp")
 
 
