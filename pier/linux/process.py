@@ -9,6 +9,7 @@ its output open cannot make us wait, and the end is seen through the pidfd alone
 import asyncio
 import contextlib
 import os
+import select
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -45,6 +46,15 @@ class Child:
             if self._returncode is None:
                 self._returncode = _reap(self.pidfd)
                 self.release()
+        return self._returncode
+
+    def wait_sync(self, timeout: float | None = None) -> int:
+        """:meth:`wait` for threads and for programs without a loop. ``TimeoutError`` while it still runs."""
+        if self._returncode is None:
+            if not select.select([self.pidfd], [], [], timeout)[0]:
+                raise TimeoutError(f"process {self.pid} still runs after {timeout} s")
+            self._returncode = _reap(self.pidfd)
+            self.release()
         return self._returncode
 
     def send_signal(self, number: int) -> None:
