@@ -169,8 +169,19 @@ def _system_sentence(error: OSError) -> str:
     return f"open {error.filename}: {reason}" if error.filename else reason
 
 
+def _have_standard_streams() -> None:
+    """A closed descriptor 0, 1 or 2 would be taken by the next socket: it becomes /dev/null."""
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, open(descriptor, "r" if descriptor == 0 else "w"))  # noqa: SIM115
+
+
 def run_and_exit() -> None:
     """For ``bin/pier``: leave without the interpreter's own farewell, which costs a millisecond."""
+    _have_standard_streams()
     sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[union-attr]
     status = main()
     try:
