@@ -154,7 +154,7 @@ def test_inspect_dates_and_paths(cli: Docker, name: str) -> None:
         datetime.fromisoformat(re.sub(r"\.(\d{6})\d*Z$", r".\1+00:00", text))
         for text in (shown["Created"], shown["State"]["StartedAt"], shown["State"]["FinishedAt"])
     )
-    assert created < started < finished
+    assert created < started <= finished
     assert (shown["Path"], shown["Args"]) == ("sh", ["-c", "exit 2"])
     assert shown["Config"]["WorkingDir"] == "/tmp"
     assert shown["Image"].startswith("sha256:")

@@ -165,7 +165,7 @@ def test_sysctl(cli: Docker) -> None:
 
 def test_devices(cli: Docker) -> None:
     assert shell(cli, "ls -l /dev/quiet", "--device", "/dev/null:/dev/quiet").startswith("crw-rw-rw-")
-    assert "/dev/kmsg" not in shell(cli, "ls /dev/*")
+    assert "kmsg" not in shell(cli, "ls /dev")
 
 
 def test_stop_signal_and_timeout_are_recorded(cli: Docker, name: str) -> None:
