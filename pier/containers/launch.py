@@ -37,7 +37,7 @@ async def launch(deps: Deps, live: Live, *, by_policy: bool) -> None:
         await live.teardown
     try:
         async with AsyncExitStack() as undo:
-            sup, networked = await _bring_up(deps, live, undo)
+            sup, networked, now = await _bring_up(deps, live, undo)
             undo.pop_all()
     except BaseException as error:
         _record_failure(deps, live, str(error) or type(error).__name__)
@@ -48,7 +48,6 @@ async def launch(deps: Deps, live: Live, *, by_policy: bool) -> None:
         stopped_by_user=False,
         restart_count=live.record.restart_count + 1 if by_policy else 0,
     )
-    now = time.time_ns()
     record = record.with_state(status="running", pid=sup.pid, exit_code=0, error="", oom_killed=False, started_at=now)
     deps.registry.put(live, record)
     if not by_policy:
@@ -56,7 +55,7 @@ async def launch(deps: Deps, live: Live, *, by_policy: bool) -> None:
     announce(deps, record, "start")
 
 
-async def _bring_up(deps: Deps, live: Live, undo: AsyncExitStack) -> tuple[Supervised, Networked]:
+async def _bring_up(deps: Deps, live: Live, undo: AsyncExitStack) -> tuple[Supervised, Networked, int]:
     record = live.record
     root_undo = undo.enter_context(ExitStack())
     placed = await asyncio.gather(
@@ -67,11 +66,12 @@ async def _bring_up(deps: Deps, live: Live, undo: AsyncExitStack) -> tuple[Super
     rooted, networked = _both(*placed)
     sup = await _create(deps, record, rooted, networked, undo)
     await connect_pending(deps, live, sup)
+    now = time.time_ns()
     try:
         await deps.runtime.start(sup)
     except PierError as error:
         raise type(error)(f"failed to start task for container: {error}") from error
-    return sup, networked
+    return sup, networked, now
 
 
 def _both(rooted: Rooted | BaseException, networked: Networked | BaseException) -> tuple[Rooted, Networked]:
