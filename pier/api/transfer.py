@@ -37,9 +37,9 @@ async def _pull(call: Call) -> web.StreamResponse:
 
 
 def _pull_reference(name: str, tag: str) -> Reference:
-    """``tag`` may be a tag or a digest, or be part of ``name`` already."""
+    """``tag`` may be a tag or a digest, or be part of ``name`` already; without either all tags are meant."""
     if not tag:
-        return parse_reference(name).with_default_tag()
+        return parse_reference(name)
     return parse_reference(f"{name}@{tag}" if ":" in tag else f"{name}:{tag}")
 
 

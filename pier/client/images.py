@@ -56,9 +56,9 @@ def save(client: Client, names: list[str], platform: str) -> Response:
     return client.open("GET", "/images/get", {"names": names, "platform": platform})
 
 
-def bootstrap(client: Client, name: str, suite: str) -> Iterator[Json]:
+def bootstrap(client: Client, name: str) -> Iterator[Json]:
     """Build a base image on the daemon's host from its own package sources (an extension of Pier's)."""
-    return messages(client.open("POST", "/pier/images/bootstrap", {"name": name, "suite": suite}))
+    return messages(client.open("POST", "/images/bootstrap", {"name": name}))
 
 
 def listing(client: Client, every: bool = False, filters: Filters | None = None, digests: bool = False) -> list[Json]:
