@@ -5,6 +5,7 @@ Exit codes: the command's own; 125 for a wrong flag; 1 for other errors; 130 whe
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -182,7 +183,8 @@ def _have_standard_streams() -> None:
 def run_and_exit() -> None:
     """For ``bin/pier``: leave without the interpreter's own farewell, which costs a millisecond."""
     _have_standard_streams()
-    sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[union-attr]
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
     status = main()
     try:
         sys.stdout.flush()

@@ -17,6 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from io import FileIO
+    from typing import Any
 
     from pier.client.http import Response
 
@@ -48,7 +49,8 @@ class _Collector:
 def pack(folder: str, name: str, rename: Callable[[str], str]) -> Iterator[bytes]:
     """A tar of ``folder/name`` and all below it, entries named ``rename(path relative to folder)``."""
     collector = _Collector()
-    archive = tarfile.TarFile(fileobj=collector, mode="w", format=tarfile.PAX_FORMAT)  # type: ignore[arg-type]
+    file: Any = collector
+    archive = tarfile.TarFile(fileobj=file, mode="w", format=tarfile.PAX_FORMAT)
     for relative in _walk(folder, name):
         path = os.path.join(folder, relative)
         entry = archive.gettarinfo(path, arcname=rename(relative))
@@ -133,7 +135,8 @@ def unpack(response: Response, folder: str, rename: Callable[[str], str], owners
     """Unpack below ``folder``; returns how many bytes came. Raises DataCorrupted for an entry that leaves it."""
     reader = _Reader(response)
     directories: list[tuple[str, tarfile.TarInfo]] = []
-    with tarfile.TarFile(fileobj=reader, mode="r") as archive:  # type: ignore[arg-type]
+    file: Any = reader
+    with tarfile.TarFile(fileobj=file, mode="r") as archive:
         for entry in _entries(archive):
             path = _inside(folder, rename(entry.name))
             _make_room(path, entry)

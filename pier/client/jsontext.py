@@ -10,11 +10,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-try:
-    from _json import encode_basestring, make_encoder, make_scanner
-except ImportError:  # an interpreter without the C accelerator
-    make_scanner = None  # type: ignore[assignment, misc]  # the name is bound to a class above
-
 
 class _ScannerOptions:
     strict = False
@@ -27,7 +22,9 @@ class _ScannerOptions:
 
 
 def _decoder() -> Callable[[str], Any]:
-    if make_scanner is None:
+    try:
+        from _json import make_scanner
+    except ImportError:
         import json
 
         return json.loads
@@ -47,7 +44,9 @@ def _decoder() -> Callable[[str], Any]:
 
 
 def _encoder() -> Callable[[Any], str]:
-    if make_scanner is None:
+    try:
+        from _json import encode_basestring, make_encoder
+    except ImportError:
         import json
 
         return lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -49,7 +49,11 @@ def prune_build_cache(client: Client, every: bool, filters: Filters) -> Json:
     return answer
 
 
-def check_disk(client: Client, repair: bool) -> Json:
-    """Compare what lies on disk with what is recorded (an extension of Pier's)."""
-    answer: Json = client.call("POST", "/pier/fsck", {"fix": repair})
-    return answer
+def check_disk(client: Client, repair: bool) -> list[Json]:
+    """What lies on disk and in the kernel against what is recorded; an extension of Pier's.
+
+    A list of ``{"Kind", "Path", "Detail", "Fixed"}``, empty when all is well.
+    """
+    answer: Json = client.call("GET", "/system/fsck", {"fix": repair})
+    findings: list[Json] = answer["Findings"]
+    return findings

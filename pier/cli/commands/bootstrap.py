@@ -9,8 +9,7 @@ from pier.client import images
 
 
 def bootstrap(call: Call) -> int:
-    name, _, suite = call.args[0].partition(":")
-    progress.show(images.bootstrap(call.client, name, suite))
+    progress.show(images.bootstrap(call.client, call.args[0]))
     return 0
 
 
@@ -19,7 +18,7 @@ BOOTSTRAP = Command(
     "NAME[:SUITE]",
     minimum=1,
     maximum=1,
-    details="NAME is debian (a small system made from this host's apt sources) or hello-world.",
+    details="NAME is debian or ubuntu (a small system made from this host's apt sources), busybox or hello-world.",
     examples=(
         ("pier image bootstrap debian:stable", "An image debian:stable, without a registry"),
         ("pier image bootstrap hello-world", "The smallest image there is"),

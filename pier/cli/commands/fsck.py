@@ -10,15 +10,15 @@ from pier.client import system
 def fsck(call: Call) -> int:
     """0 when all is well or was mended, 1 otherwise."""
     fix = call.flag("fix")
-    problems = system.check_disk(call.client, fix).get("Problems") or []
-    for problem in problems:
-        mended = " (mended)" if problem.get("Fixed") else ""
-        say(f"{problem['Kind']} {problem['Object']}: {problem['Message']}{mended}")
-    left = sum(not problem.get("Fixed") for problem in problems)
-    if not problems:
-        say("Everything that is recorded is on disk, and nothing else.")
+    findings = system.check_disk(call.client, fix)
+    for finding in findings:
+        mended = " (mended)" if finding["Fixed"] else ""
+        say(f"{finding['Kind']}: {finding['Detail']}{mended}" + (f"  {finding['Path']}" if finding["Path"] else ""))
+    left = sum(not finding["Fixed"] for finding in findings)
+    if not findings:
+        say("Everything that is recorded is there, and nothing else.")
     elif left and not fix:
-        say(f"{left} found. Mend them with: pier system fsck --fix")
+        say(f"Found: {left}. Mend what can be mended with: pier system fsck --fix")
     return 1 if left else 0
 
 
