@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from pier.errors import Conflict, Internal, InvalidArgument
 from pier.linux import cgroup
+from pier.linux.cgroup_usage import Usage, read_usage
 from pier.linux.process import pidfd_open_same, pidfd_signal, running, start_time
 from pier.runtime import bundle as bundles
 from pier.runtime import exits
@@ -221,6 +222,15 @@ class LocalRuntime:
 
     async def update(self, id: str, resources: dict[str, Any]) -> None:
         await self._program.update(id, resources)
+
+    async def usage(self, container: Supervised) -> Usage:
+        try:
+            return await asyncio.to_thread(read_usage, self.trees, container.cgroup)
+        except OSError as error:
+            raise Conflict(f"Container {container.id} is not running") from error
+
+    async def pids(self, container: Supervised) -> list[int]:
+        return await asyncio.to_thread(cgroup.pids, self.trees, container.cgroup)
 
     def alive(self, process: Supervised) -> bool:
         return running(process.conmon_pid, process.conmon_start) and running(process.pid, process.pid_start)

@@ -24,6 +24,8 @@ from typing import Any, Protocol
 
 import msgspec
 
+from pier.linux.cgroup_usage import Usage
+
 STDOUT = 1
 STDERR = 2
 
@@ -165,6 +167,12 @@ class Runtime(Protocol):
 
     async def update(self, id: str, resources: dict[str, Any]) -> None:
         """Change limits of a running container: the OCI ``linux.resources`` object."""
+
+    async def usage(self, container: Supervised) -> Usage:
+        """What the container has used of processor, memory and devices. ``Conflict`` when it is gone."""
+
+    async def pids(self, container: Supervised) -> list[int]:
+        """All processes of the container, by their pids on the host; none when it is gone."""
 
     def alive(self, process: Supervised) -> bool:
         """Whether the process runs (or is created and not started)."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pier.errors import Conflict, InvalidArgument
+from pier.linux.cgroup_usage import Memory, Processor, Usage
 from pier.logs.lines import stamp
 from pier.runtime.runtime import STDERR, STDOUT, AttachStream, ExitResult, Runtime, Stdio, Supervised
 
@@ -120,6 +121,7 @@ class FakeHost:
         self.processes: dict[tuple[str, str | None], FakeProcess] = {}
         self.deleted: set[str] = set()
         self.paused: set[str] = set()
+        self.usage: dict[str, Usage] = {}
         self.updates: dict[str, dict[str, Any]] = {}
         self.pids = 1000
 
@@ -240,6 +242,14 @@ class FakeRuntime:
 
     async def update(self, id: str, resources: dict[str, Any]) -> None:
         self.host.updates[id] = resources
+
+    async def usage(self, container: Supervised) -> Usage:
+        self._running(container)
+        return self.host.usage.get(container.id, Usage(2, Processor(), Memory(), 1, None))
+
+    async def pids(self, container: Supervised) -> list[int]:
+        found = self.host.processes.values()
+        return [each.supervised.pid for each in found if each.supervised.id == container.id and each.result is None]
 
     def alive(self, process: Supervised) -> bool:
         found = self.host.processes.get((process.id, process.exec_id))
