@@ -1,4 +1,4 @@
-"""Extended attributes from an archive."""
+"""Folders and extended attributes that an archive implies or asks for."""
 
 import errno
 import os
@@ -20,3 +20,18 @@ def set_xattr(target: bytes | int, name: bytes, value: bytes) -> None:
     except OSError as error:
         if error.errno not in (errno.ENOTSUP, errno.EPERM):
             raise
+
+
+def make_folders(path: bytes) -> None:
+    """Make the folder ``path`` and those above it, all 0755; FileExistsError where something else is there.
+
+    os.makedirs gives only the last one its mode, and this process has no umask.
+    """
+    parts = path.split(b"/")
+    for count in range(1, len(parts) + 1):
+        folder = b"/".join(parts[:count])
+        try:
+            os.mkdir(folder, 0o755)
+        except FileExistsError:
+            if not os.path.isdir(folder):
+                raise

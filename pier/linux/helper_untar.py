@@ -15,7 +15,7 @@ from typing import Final
 from pier.linux import helper_files
 from pier.linux.helper_files import EntryError, FileWriter, Job
 from pier.linux.helper_input import CHUNK, write_all
-from pier.linux.helper_meta import set_xattr
+from pier.linux.helper_meta import make_folders, set_xattr
 from pier.linux.helper_skeleton import Writer
 from pier.linux.helper_tarheader import (
     BLOCK_DEVICE,
@@ -51,6 +51,7 @@ class Unpacker:
         self._folders: dict[bytes, int] = {}
         self._files = FileWriter()
         self._queued: set[bytes] = set()
+        self._present: set[bytes] = set()
         self._draining = False
         self.size = 0
 
@@ -113,8 +114,17 @@ class Unpacker:
             return
         parts: list[bytes] = []
         self._reader.content(header.size, lambda data: parts.append(bytes(data)))
+        self._need_folder(path.rpartition(b"/")[0])
         self._queued.add(path)
         self._files.put(Job(path, header, parts[0] if len(parts) == 1 else b"".join(parts), index))
+
+    def _need_folder(self, folder: bytes) -> None:
+        """Make the folder of a file before the file is queued: what comes next may be put in its place."""
+        if folder and folder not in self._present:
+            if not os.path.isdir(folder):
+                self._drain()
+                make_folders(folder)
+            self._present.add(folder)
 
     def _large(
         self, header: Header, path: bytes, write: Callable[[Header, int], None], index: int | None = None
@@ -204,7 +214,7 @@ class Unpacker:
         except FileNotFoundError:
             if not os.path.dirname(path):
                 raise
-            os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
+            make_folders(os.path.dirname(path))
             return make() or 0
         except FileExistsError:
             status = os.lstat(path)
@@ -220,6 +230,7 @@ class Unpacker:
 
     def _clear(self, path: bytes, status: os.stat_result, index: int | None) -> bool:
         """Take away what is at ``path``; returns whether it was a whiteout."""
+        self._present.clear()
         if stat.S_ISDIR(status.st_mode) or (stat.S_ISREG(status.st_mode) and status.st_size):
             os.rename(path, str(self._moved), dst_dir_fd=self._replaced)
             self._moved += 1
@@ -231,10 +242,11 @@ class Unpacker:
         return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
 
     def _whiteout(self, header: Header, folder: bytes, base: bytes) -> None:
-        while header.size:
-            header.size -= len(self._reader.raw(min(header.size, CHUNK)))
+        left = header.size
+        while left:
+            left -= len(self._reader.raw(min(left, CHUNK)))
         if base == OPAQUE:
-            os.makedirs(folder or b".", 0o755, exist_ok=True)
+            make_folders(folder or b".")
             os.setxattr(folder or b".", OPAQUE_XATTR, b"y", follow_symlinks=False)
         elif not base.startswith(_META):
             name = base[len(WHITEOUT) :]
@@ -249,7 +261,7 @@ class Unpacker:
         try:
             os.mknod(path, stat.S_IFCHR, 0)
         except FileNotFoundError:
-            os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
+            make_folders(os.path.dirname(path))
             os.mknod(path, stat.S_IFCHR, 0)
         except FileExistsError:
             if stat.S_ISDIR(os.lstat(path).st_mode):
