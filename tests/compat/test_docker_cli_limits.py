@@ -17,8 +17,8 @@ def capabilities(cli: Docker, *flags: str) -> str:
 
 
 def test_memory(cli: Docker) -> None:
-    hungry = "head -c 60m /dev/zero | tail -c 50m | wc -c"
-    assert shell(cli, hungry, "-m", "200m") == str(50 * 1024 * 1024)
+    hungry = "head -c 24m /dev/zero | tail -c 20m | wc -c"
+    assert shell(cli, hungry, "-m", "200m") == str(20 * 1024 * 1024)
     shell(cli, "exec tail -c 50m /dev/zero", "-m", "16m", "--memory-swap", "16m", code=137)
 
 

@@ -1,12 +1,12 @@
 """Two daemons on one host never touch each other's objects, firewall table, bridge or cgroups."""
 
-import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from pier.daemon.wiring import cgroup_parent
 from tests.compat.conftest import IMAGE
 from tests.compat.docker_cli import Docker, eventually
 from tests.compat.test_docker_cli_networks import fetch
@@ -35,20 +35,14 @@ def served(host: Host) -> bool:
     return fetch("127.0.0.1", port_of(host)) == "hello from the image\n"
 
 
-def tables() -> set[str]:
-    return set(
-        subprocess.run(["nft", "list", "tables"], check=True, capture_output=True, text=True).stdout.splitlines()
-    )
+def nft(*args: str) -> str:
+    return subprocess.run(["nft", *args], check=True, capture_output=True, text=True).stdout
 
 
 def tables_of(host: Host) -> set[str]:
-    """Tables that speak of this daemon's bridge."""
-    found = set()
-    for table in tables():
-        listing = subprocess.run(["nft", "list", *table.split()], capture_output=True, text=True, check=False).stdout
-        if host.daemon.bridge in listing:
-            found.add(table)
-    return found
+    """Pier's tables that speak of this daemon's bridge."""
+    own = [table for table in nft("list", "tables").splitlines() if "pier" in table]
+    return {table for table in own if host.daemon.bridge in nft("list", *table.split())}
 
 
 def cgroup_of(host: Host, name: str) -> list[str]:
@@ -96,13 +90,13 @@ def test_one_port_for_both_is_refused(two: tuple[Host, Host]) -> None:
 
 def test_the_death_and_return_of_one_leave_the_other_alone(two: tuple[Host, Host]) -> None:
     one, other = two
-    rules = {table: subprocess.check_output(["nft", "list", *table.split()]) for table in tables_of(other)}
+    rules = {table: nft("list", *table.split()) for table in tables_of(other)}
     one.daemon.kill()
     assert served(other)
     one.daemon.start()
     assert served(one)
     assert served(other)
-    assert {table: subprocess.check_output(["nft", "list", *table.split()]) for table in tables_of(other)} == rules
+    assert {table: nft("list", *table.split()) for table in tables_of(other)} == rules
 
 
 def test_prunes_stay_at_home(two: tuple[Host, Host]) -> None:
@@ -113,15 +107,22 @@ def test_prunes_stay_at_home(two: tuple[Host, Host]) -> None:
     assert served(other)
 
 
-def test_the_last_container_takes_its_traces_along(start_engine: Start) -> None:
+def test_a_daemon_without_containers_leaves_no_trace(start_engine: Start) -> None:
     host = start_engine()
     web(host.cli, "web")
     assert served(host)
     assert tables_of(host)
     full = host.cli("inspect", "-f", "{{.Id}}", "web").out
     host.cli("rm", "-f", "web")
-    eventually(lambda: not tables_of(host), "the firewall table goes")
     eventually(lambda: not list(Path("/sys/fs/cgroup").rglob(f"*{full}*")), "the cgroup goes")
-    bridge = Path(f"/sys/class/net/{host.daemon.bridge}/brif")
-    eventually(lambda: not bridge.exists() or not list(bridge.iterdir()), "the interfaces go")
-    assert not re.search(full, Path("/proc/self/mountinfo").read_text())
+    assert full not in Path("/proc/self/mountinfo").read_text()
+    host.daemon.stop()
+    assert host.daemon.bridge not in nft("list", "ruleset")
+    assert not Path(f"/sys/class/net/{host.daemon.bridge}").exists()
+    assert not left_cgroups(host)
+
+
+def left_cgroups(host: Host) -> list[Path]:
+    """The groups of a daemon are below one that is named for its root."""
+    name = cgroup_parent(host.daemon.root).lstrip("/")
+    return list(Path("/sys/fs/cgroup").rglob(name))
