@@ -132,13 +132,17 @@ def export(client: Client, ref: str) -> Response:
 
 def stat_path(client: Client, ref: str, path: str) -> Json:
     """name, size, mode (Go's FileMode bits), mtime, linkTarget. Raises NotFound."""
+    headers = client.head(f"/containers/{quote(ref)}/archive", {"path": path})
+    return path_stat(headers)
+
+
+def path_stat(headers: dict[str, str]) -> Json:
+    """What the archive answers say of a path in a header."""
     from base64 import b64decode
 
     from pier.client.jsontext import decode
 
-    response = client.open("HEAD", f"/containers/{quote(ref)}/archive", {"path": path})
-    response.read()
-    stat: Json = decode(b64decode(response.headers["x-docker-container-path-stat"]).decode())
+    stat: Json = decode(b64decode(headers["x-docker-container-path-stat"]).decode())
     return stat
 
 
@@ -152,7 +156,9 @@ def put_archive(
 ) -> None:
     """Unpack a tar into the directory ``path``."""
     query: Query = {"path": path, "noOverwriteDirNonDir": no_overwrite_dir_non_dir, "copyUIDGID": copy_owner}
-    client.upload("PUT", f"/containers/{quote(ref)}/archive", query, pieces).read()
+    response = client.upload("PUT", f"/containers/{quote(ref)}/archive", query, pieces)
+    response.read()
+    response.close()
 
 
 def commit(client: Client, query: dict[str, str | bool | list[str]], body: Json) -> str:

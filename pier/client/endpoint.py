@@ -11,7 +11,7 @@ from pier.errors import Forbidden, InvalidArgument, Unavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Protocol
+    from typing import Any, Protocol
 
     class Transport(Protocol):
         """The part of a socket that the client uses."""
@@ -81,9 +81,7 @@ class Endpoint:
             ) from error
 
     def _connect_unix(self) -> Transport:
-        stream = Socket(AF_UNIX, SOCK_STREAM)
-        stream.connect(self.path)
-        return stream
+        return _connected(Socket(AF_UNIX, SOCK_STREAM), self.path)
 
     def _connect_tcp(self) -> Transport:
         if self.tls is not None:
@@ -91,11 +89,19 @@ class Endpoint:
 
             return connect_tls(self.host, self.port, self.tls)
         family, kind, protocol, _, address = getaddrinfo(self.host, self.port, 0, SOCK_STREAM)[0]
-        stream = Socket(family, kind, protocol)
-        stream.connect(address)
+        stream = _connected(Socket(family, kind, protocol), address)
         if family in (AF_INET, AF_INET6):
             stream.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
         return stream
+
+
+def _connected(stream: Socket, address: Any) -> Socket:
+    try:
+        stream.connect(address)
+    except OSError:
+        stream.close()
+        raise
+    return stream
 
 
 def _reason(error: OSError) -> str:

@@ -35,12 +35,14 @@ class Connection:
         self.transport.sendall("".join(head).encode() + b"\r\n" + body)
 
     def send_pieces(self, method: str, target: str, headers: dict[str, str], pieces: Iterable[bytes]) -> None:
-        """A request with a chunked body. A server that answers early and hangs up ends the body silently."""
+        """A request with a chunked body. A server that answers early ends the body: the connection is spent then."""
         head = [f"{method} {target} HTTP/1.1\r\nHost: pier\r\nUser-Agent: pier\r\nTransfer-Encoding: chunked\r\n"]
         head += [f"{name}: {value}\r\n" for name, value in headers.items()]
-        self.transport.sendall("".join(head).encode() + b"\r\n")
         try:
+            self.transport.sendall("".join(head).encode() + b"\r\n")
             for piece in pieces:
+                if self.stale():
+                    return
                 if piece:
                     self.transport.sendall(b"%x\r\n%b\r\n" % (len(piece), piece))
             self.transport.sendall(b"0\r\n\r\n")
@@ -81,7 +83,7 @@ class Connection:
         return data
 
     def stale(self) -> bool:
-        """Whether an idle connection was closed by the other side."""
+        """Whether something waits to be read: between requests that can only be the other side's good-bye."""
         watch = poll()
         watch.register(self.transport.fileno(), POLLIN)
         return bool(watch.poll(0))

@@ -18,6 +18,7 @@ from pier.version import API_VERSION
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from types import TracebackType
     from typing import Any
 
     from pier.client.endpoint import Endpoint
@@ -52,6 +53,26 @@ class Client:
         self.endpoint = endpoint
         self.version = version or os.environ.get("DOCKER_API_VERSION") or API_VERSION
         self._idle: Connection | None = None
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the idle connection go; the client may still be used."""
+        if self._idle is not None:
+            self._idle.close()
+            self._idle = None
+
+    def head(self, path: str, query: Query | None = None) -> dict[str, str]:
+        """The headers of an answer that has nothing else."""
+        response = self.open("HEAD", path, query)
+        self._keep(response)
+        return response.headers
 
     def call(
         self,
@@ -118,9 +139,12 @@ class Client:
         try:
             response = connection.response(method)
         except ConnectionResetError as error:
+            connection.close()
             raise Unavailable(f"error during connect: {method} {self.endpoint.url}{target}: {error}") from error
         if response.status >= 400:
-            raise self._refusal(response, target)
+            refusal = answer(response.status, response.read(), target)
+            connection.close()
+            raise refusal
         return response
 
     def hijack(self, path: str, query: Query | None = None, body: Any = None) -> Hijacked:
@@ -130,10 +154,11 @@ class Client:
         while True:
             connection = Connection(self.endpoint.connect())
             target = f"/v{self.version}{path}{query_string(query)}"
-            connection.send("POST", target, headers, payload)
             try:
+                connection.send("POST", target, headers, payload)
                 response = connection.response("POST")
-            except ConnectionResetError as error:
+            except (ConnectionResetError, BrokenPipeError) as error:
+                connection.close()
                 raise Unavailable(f"error during connect: {self.endpoint.url}{target}: {error}") from error
             if response.status in (101, 200):
                 return Hijacked(connection)

@@ -70,7 +70,7 @@ def _from_container(call: Call, container: str, source: str, target: str, quiet:
         return 0
     from pier.cli.tars import unpack
 
-    stat = _stat_of(response.headers)
+    stat = containers.path_stat(response.headers)
     target = _local(target)
     there = End(target, os.path.exists(target), os.path.isdir(target))
     here = End(source, True, bool(stat["mode"] & DIRECTORY))
@@ -83,15 +83,6 @@ def _from_container(call: Call, container: str, source: str, target: str, quiet:
     total = unpack(response, wanted.folder, wanted.rename, call.flag("archive"))
     _report(quiet, total, target)
     return 0
-
-
-def _stat_of(headers: dict[str, str]) -> dict[str, Any]:
-    from base64 import b64decode
-
-    from pier.client.jsontext import decode
-
-    stat: dict[str, Any] = decode(b64decode(headers["x-docker-container-path-stat"]).decode())
-    return stat
 
 
 def _to_container(call: Call, source: str, container: str, target: str, quiet: bool) -> int:
