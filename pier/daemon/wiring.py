@@ -60,6 +60,7 @@ class Daemon:
         await services.networks.close()
         await services.registries.close()
         await asyncio.to_thread(services.images.snapshots.close)
+        cgroup.remove_if_empty(cgroup.detect(), services.containers.settings.cgroup_parent)
         self.database.close()
 
     def reconfigure(self, fresh: Config, changed: Sequence[str]) -> None:

@@ -235,6 +235,13 @@ def remove(trees: Hierarchies, group: str) -> None:
                 os.rmdir(folder)
 
 
+def remove_if_empty(trees: Hierarchies, group: str) -> None:
+    """Remove ``group`` where it has neither processes nor groups; elsewhere it stays."""
+    for directory in trees.directories(group):
+        with contextlib.suppress(OSError):
+            os.rmdir(directory)
+
+
 def _deepest_first(directory: Path) -> Iterator[str]:
     for folder, _, _ in os.walk(directory, topdown=False):
         yield folder

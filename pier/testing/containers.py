@@ -119,6 +119,7 @@ async def dispose(deps: Deps, roots: Roots) -> None:
     _unmount_below(roots.root, roots.run)
     trees.remove_tree(roots.root)
     trees.remove_tree(roots.run)
+    cgroup.remove_if_empty(cgroup.detect(), roots.cgroup_parent)
 
 
 def _unmount_below(*folders: Path) -> None:
