@@ -33,7 +33,6 @@ class Settings:
     log_max_size: int = 20 * MEGABYTE
     log_max_files: int = 5
     ulimits: dict[str, tuple[int, int]] = field(default_factory=dict)
-    stop_timeout: int = 10
 
 
 @dataclass(frozen=True, slots=True)
