@@ -19,8 +19,21 @@ TRUE = frozenset(("1", "t", "T", "TRUE", "true", "True"))
 FALSE = frozenset(("0", "f", "F", "FALSE", "false", "False"))
 
 
+_ESCAPES = {ord(char): "\\" + letter for char, letter in zip('\a\b\f\n\r\t\v\\"', 'abfnrtv\\"', strict=True)}
+
+
 def go_quote(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    """Go's strconv.Quote."""
+    return '"' + "".join(_go_escape(char) for char in text) + '"'
+
+
+def _go_escape(char: str) -> str:
+    code = ord(char)
+    if escaped := _ESCAPES.get(code):
+        return escaped
+    if char.isprintable():
+        return char
+    return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def boolean(text: str) -> bool:
