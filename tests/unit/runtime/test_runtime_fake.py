@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pier.testing.runtime import Bundles, FakeRuntime, RuntimeSuite
+from pier.testing.fake_runtime import FakeRuntime
+from pier.testing.runtime import Bundles, RuntimeSuite
 
 
 class TestFake(RuntimeSuite):
