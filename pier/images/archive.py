@@ -44,7 +44,7 @@ async def load(images: Images, stream: AsyncIterator[bytes], progress: Progress)
             raise
     for image, each in zip(loaded, found, strict=True):
         _announce(images, image, each, progress)
-    return loaded
+    return [images.store.get(image.id) or image for image in loaded]
 
 
 async def _plain(stream: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:

@@ -54,7 +54,7 @@ async def import_tar(images: Images, stream: AsyncIterator[bytes], options: Impo
         tag_id(images, image.id, options.reference.with_default_tag())
     publish(images, "import", image.id)
     progress({"status": image.id})
-    return image
+    return images.store.get(image.id) or image
 
 
 def _config(execution: ExecutionConfig, options: ImportOptions, diff_ids: list[Digest]) -> bytes:

@@ -5,14 +5,18 @@ no fsync), so that the event loop may make single calls itself; loops over many 
 thread. One connection, guarded by a re-entrant lock: transactions of several threads queue.
 """
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
-from pier.errors import DataCorrupted
+from pier.errors import DataCorrupted, NoSpace
 from pier.metadata.migrations import MIGRATIONS
+
+_ROOM: Final = 5 * 1024 * 1024
 
 
 class Database:
@@ -25,6 +29,8 @@ class Database:
         for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=5000"):
             self._connection.execute(f"PRAGMA {pragma}")
         self._migrate()
+        if path != ":memory:":
+            _reserve(Path(f"{path}-wal"))
 
     def _migrate(self) -> None:
         with self.transaction() as sql:
@@ -40,19 +46,35 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Yield the connection inside one transaction; nested uses join the outer one."""
+        """Yield the connection inside one transaction; nested uses join the outer one. Raises NoSpace."""
         with self._lock:
             if self._connection.in_transaction:
                 yield self._connection
                 return
-            self._connection.execute("BEGIN IMMEDIATE")
             try:
+                self._connection.execute("BEGIN IMMEDIATE")
                 yield self._connection
-            except BaseException:
-                self._connection.execute("ROLLBACK")
+                self._connection.execute("COMMIT")
+            except BaseException as error:
+                if self._connection.in_transaction:  # a full disk may have ended it already
+                    self._connection.execute("ROLLBACK")
+                if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+                    raise NoSpace("write pier.db: no space left on device") from error
                 raise
-            self._connection.execute("COMMIT")
 
     def close(self) -> None:
         with self._lock:
             self._connection.close()
+
+
+def _reserve(log: Path) -> None:
+    """Give the write-ahead log the room that it grows to before it begins anew (1,000 pages).
+
+    SQLite never shrinks it while it is open, so containers and images can be removed when the disk is full.
+    """
+    with suppress(OSError):
+        descriptor = os.open(log, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            os.posix_fallocate(descriptor, 0, _ROOM)
+        finally:
+            os.close(descriptor)

@@ -1,7 +1,10 @@
 """Image records and references, in the database."""
 
+import sqlite3
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import msgspec
 
@@ -20,6 +23,7 @@ class SqliteImageStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._lock = threading.RLock()
         self._images: dict[Digest, Image] = {}
         self._by_layer: dict[Digest, set[Digest]] = {}
         with database.transaction() as sql:
@@ -43,42 +47,39 @@ class SqliteImageStore:
 
     def put(self, image: Image) -> None:
         record = msgspec.json.encode(msgspec.structs.replace(image, repo_tags=(), repo_digests=())).decode()
-        with self._database.transaction() as sql:
+        with self._changing(image.id) as sql:
             sql.execute(
                 "INSERT INTO images (id, record) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET record = excluded.record",
                 (image.id, record),
             )
-            self._reload(image.id)
 
     def remove(self, image_id: Digest) -> None:
-        with self._database.transaction() as sql:
+        with self._changing(image_id) as sql:
             sql.execute("DELETE FROM image_references WHERE image_id = ?", (image_id,))
             sql.execute("DELETE FROM images WHERE id = ?", (image_id,))
-            self._reload(image_id)
 
     def tag(self, reference: Reference, image_id: Digest) -> Digest | None:
-        with self._database.transaction() as sql:
+        with self._lock:
             image = self._images.get(image_id)
             if image is None:
                 raise NotFound(f"No such image: {image_id}")
             previous = self.resolve(reference)
-            sql.execute(
-                "INSERT INTO image_references (reference, image_id) VALUES (?, ?)"
-                " ON CONFLICT (reference) DO UPDATE SET image_id = excluded.image_id",
-                (reference.canonical, image_id),
-            )
-            self.put(msgspec.structs.replace(image, tagged_ns=time.time_ns()))
-            if previous is not None:
-                self._reload(previous)
-        return previous
+            with self._changing(image_id, *([previous] if previous else [])) as sql:
+                sql.execute(
+                    "INSERT INTO image_references (reference, image_id) VALUES (?, ?)"
+                    " ON CONFLICT (reference) DO UPDATE SET image_id = excluded.image_id",
+                    (reference.canonical, image_id),
+                )
+                self.put(msgspec.structs.replace(image, tagged_ns=time.time_ns()))
+            return previous
 
     def untag(self, reference: Reference) -> Digest | None:
-        with self._database.transaction() as sql:
+        with self._lock:
             previous = self.resolve(reference)
             if previous is not None:
-                sql.execute("DELETE FROM image_references WHERE reference = ?", (reference.canonical,))
-                self._reload(previous)
-        return previous
+                with self._changing(previous) as sql:
+                    sql.execute("DELETE FROM image_references WHERE reference = ?", (reference.canonical,))
+            return previous
 
     def resolve(self, reference: Reference) -> Digest | None:
         with self._database.transaction() as sql:
@@ -116,8 +117,19 @@ class SqliteImageStore:
         with self._database.transaction() as sql:
             sql.execute("DELETE FROM layer_blobs WHERE diff_id = ? AND digest = ?", (diff_id, digest))
 
+    @contextmanager
+    def _changing(self, *image_ids: Digest) -> Iterator[sqlite3.Connection]:
+        """A transaction, after which (done or undone) the copies in memory are made anew."""
+        with self._lock:
+            try:
+                with self._database.transaction() as sql:
+                    yield sql
+            finally:
+                for image_id in image_ids:
+                    self._reload(image_id)
+
     def _reload(self, image_id: Digest) -> None:
-        """Bring the copy in memory in line with the database, inside the transaction that changed it."""
+        """Bring the copy in memory in line with the database."""
         old = self._images.pop(image_id, None)
         for chain_id in old.chain_ids if old else ():
             self._by_layer[chain_id].discard(image_id)
