@@ -16,7 +16,7 @@ from typing import Any
 from pier.errors import Conflict, InvalidArgument
 from pier.linux.cgroup_usage import Memory, Processor, Usage
 from pier.logs.lines import stamp
-from pier.runtime.runtime import STDERR, STDOUT, AttachStream, ExitResult, Stdio, Supervised
+from pier.runtime.runtime import STDOUT, AttachStream, ExitResult, Stdio, Supervised
 
 _PROGRAMS = frozenset({"true", "false", "echo", "cat", "sleep", "sh"})
 
