@@ -7,6 +7,7 @@ same place, recovered as after a crash.
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from pier.errors import Conflict, NotFound, PierError
@@ -121,7 +122,7 @@ class SnapshotterSuite:
         snapshots.create_rw("c1", base.chain_id)
         _raises(Conflict, lambda: snapshots.create_rw("c1", base.chain_id))
         for call in (snapshots.rw_mounts, snapshots.rw_parent, snapshots.merged, snapshots.rw_usage):
-            _raises(NotFound, lambda call=call: call("other"))  # type: ignore[misc]
+            _raises(NotFound, partial(call, "other"))
 
     def test_nothing_below(self, snapshots: Snapshotter) -> None:
         snapshots.create_rw("c1", None)

@@ -7,6 +7,7 @@ import lzma
 import os
 import tarfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,10 @@ def pieces(data: bytes, size: int) -> Iterator[bytes]:
         yield data[at : at + size]
 
 
+def keep(parts: list[bytes], part: memoryview) -> None:
+    parts.append(bytes(part))
+
+
 def taken_in(data: bytes, tmp_path: Path, size: int = 1000) -> tuple[dict[bytes, bytes], bytes]:
     """The entries' contents, and the tar made again of the skeleton and these contents."""
     descriptor = os.open(tmp_path / "skeleton", os.O_RDWR | os.O_CREAT | os.O_TRUNC)
@@ -101,7 +106,7 @@ def taken_in(data: bytes, tmp_path: Path, size: int = 1000) -> tuple[dict[bytes,
         for header in reader.entries():
             parts: list[bytes] = []
             writer.file(header.name, header.size)
-            reader.content(header.size, lambda part, parts=parts: parts.append(bytes(part)))  # type: ignore[misc]
+            reader.content(header.size, partial(keep, parts))
             contents.append(b"".join(parts))
             found[header.name] = contents[-1]
         writer.finish(reader.size)
