@@ -31,12 +31,23 @@ def write_all(descriptor: int, data: bytes | memoryview) -> None:
 
 
 class Relay:
-    """``framed``: output and errors come multiplexed. ``stdin``: whether our input goes to the container."""
+    """``framed``: output and errors come multiplexed. ``stdin``: whether our input goes to the container.
+
+    ``descriptors`` are our input, output and errors.
+    """
 
     def __init__(
-        self, stream: Hijacked, *, framed: bool, stdin: bool, output: bool = True, keys: KeyWatch | None = None
+        self,
+        stream: Hijacked,
+        *,
+        framed: bool,
+        stdin: bool,
+        output: bool = True,
+        keys: KeyWatch | None = None,
+        descriptors: tuple[int, int, int] = (0, 1, 2),
     ) -> None:
         self._stream = stream
+        self._in, self._out, self._err = descriptors
         self._frames = Demultiplexer() if framed else None
         self._stdin = stdin
         self._output = output
@@ -52,7 +63,7 @@ class Relay:
         descriptor = stream.fileno()
         watch.register(descriptor, POLLIN)
         if self._stdin:
-            watch.register(0, POLLIN)
+            watch.register(self._in, POLLIN)
         while self._output or not self._input_ended:
             for ready, event in [(descriptor, POLLIN)] if stream.buffered() else watch.poll():
                 if ready != descriptor:
@@ -73,15 +84,15 @@ class Relay:
         if not data:
             return False
         if self._frames is None:
-            write_all(1, data)
+            write_all(self._out, data)
         else:
             for source, payload in self._frames.feed(data):
-                write_all(2 if source == STDERR else 1, payload)
+                write_all(self._err if source == STDERR else self._out, payload)
         return True
 
     def _read_input(self) -> bool:
         try:
-            data = os.read(0, PIECE)
+            data = os.read(self._in, PIECE)
         except BlockingIOError:
             return False
         except OSError:  # input was closed, or the terminal went away: the same as its end
@@ -116,11 +127,11 @@ class Relay:
             self._mute_input()
             self._stream.close_write()
         else:
-            self._poll.register(0, POLLIN)
+            self._poll.register(self._in, POLLIN)
 
     def _mute_input(self) -> None:
         if self._stdin:
             try:
-                self._poll.unregister(0)
+                self._poll.unregister(self._in)
             except KeyError:
                 return

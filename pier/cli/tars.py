@@ -136,25 +136,25 @@ def unpack(response: Response, folder: str, rename: Callable[[str], str], owners
     reader = _Reader(response)
     directories: list[tuple[str, tarfile.TarInfo]] = []
     file: Any = reader
-    with tarfile.TarFile(fileobj=file, mode="r") as archive:
-        for entry in _entries(archive):
-            path = _inside(folder, rename(entry.name))
-            _make_room(path, entry)
-            _create(reader, entry, path, folder, rename)
-            _dress(path, entry, owners)
-            if entry.isdir():
-                directories.append((path, entry))
+    for entry in _entries(file):
+        path = _inside(folder, rename(entry.name))
+        _make_room(path, entry)
+        _create(reader, entry, path, folder, rename)
+        _dress(path, entry, owners)
+        if entry.isdir():
+            directories.append((path, entry))
     for path, entry in reversed(directories):
         os.utime(path, (entry.mtime, entry.mtime))
     return reader.position
 
 
-def _entries(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+def _entries(file: Any) -> Iterator[tarfile.TarInfo]:
     try:
-        for entry in archive:
-            if entry.sparse is not None:
-                raise DataCorrupted(f"the archive has a sparse file, which no daemon sends: {entry.name!r}")
-            yield entry
+        with tarfile.TarFile(fileobj=file, mode="r") as archive:
+            for entry in archive:
+                if entry.sparse is not None:
+                    raise DataCorrupted(f"the archive has a sparse file, which no daemon sends: {entry.name!r}")
+                yield entry
     except tarfile.TarError as error:
         raise DataCorrupted(f"the daemon sent a broken archive: {error}") from error
 

@@ -49,7 +49,7 @@ def _go_int(text: str, function: str, low: int, high: int) -> int:
     old_octal = len(digits) > 1 and digits[0] == "0" and digits.isdecimal()
     try:
         number = int(digits, 8 if old_octal else 0)
-        if digits != digits.strip() or (digits != text and len(text) != len(digits) + 1):
+        if not digits[:1].isdecimal() or len(text) > len(digits) + 1:
             raise ValueError
     except ValueError:
         raise ValueError(f"strconv.{function}: parsing {go_quote(text)}: invalid syntax") from None
