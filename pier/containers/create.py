@@ -52,6 +52,7 @@ async def create(deps: Deps, name: str, request: CreateRequest, platform: Platfo
     Raises NotFound ``No such image: x:latest``, Conflict for a name in use, InvalidArgument for what is wrong
     in the request.
     """
+    deps.runtime.anticipate()
     return await deps.background.through(_create(deps, name, request, platform))
 
 

@@ -93,6 +93,7 @@ async def create(deps: Deps, reference: str, request: ExecRequest) -> str:
         raise InvalidArgument(f"Cwd must be an absolute path: {request.working_dir}")
     live = deps.registry.find(reference)
     check_exec(live.record)
+    deps.runtime.anticipate()
     _drop_old(deps, live)
     made = Exec(secrets.token_hex(32), live, request, parse_keys(request.detach_keys))
     live.execs[made.id] = deps.registry.execs[made.id] = made

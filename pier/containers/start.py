@@ -12,6 +12,7 @@ async def start(deps: Deps, reference: str) -> None:
     Whatever fails is undone; the record keeps the error, and exit code 126, 127 or 128, as Docker's does.
     A container with ``--rm`` that cannot be started is removed.
     """
+    deps.runtime.anticipate()
     await deps.background.through(_start(deps, deps.registry.find(reference)))
 
 

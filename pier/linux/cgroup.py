@@ -11,7 +11,7 @@ import os
 import select
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -260,19 +260,32 @@ def _unified(trees: Hierarchies) -> Path:
     return trees.unified
 
 
-def warm(trees: Hierarchies) -> None:
+def warm(trees: Hierarchies, until: Callable[[], bool] = lambda: True, interval: float = 0.004) -> None:
     """Pay now, in this thread, for what the next process to be moved between groups would have to wait for.
 
     The first move after a quiet moment waits for an RCU grace period, about ten milliseconds, in which the
     kernel lets readers of ``cgroup_threadgroup_rwsem`` drain; the moves of the next ten or fifteen milliseconds
-    do not wait. Moving ourselves to where we are is such a move, and changes nothing.
+    do not wait. Moving ourselves to where we are is such a move, and changes nothing. It is repeated every
+    ``interval`` seconds ``until`` says that it is enough.
     """
+    with contextlib.suppress(OSError):  # only speed is lost
+        descriptor = os.open(_own_processes(trees), os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(descriptor, b"%d" % os.getpid())
+            while not until():
+                time.sleep(interval)
+                os.write(descriptor, b"%d" % os.getpid())
+        finally:
+            os.close(descriptor)
+
+
+def _own_processes(trees: Hierarchies) -> Path:
+    """``cgroup.procs`` of the group that we are in, in any tree."""
     own = parse_membership(Path("/proc/self/cgroup").read_text())
     for controller, root in (("", trees.unified), *trees.controllers.items()):
         if root is not None and controller in own:
-            with contextlib.suppress(OSError):  # only speed is lost
-                _write(root / own[controller].lstrip("/") / "cgroup.procs", str(os.getpid()))
-                return
+            return root / own[controller].lstrip("/") / "cgroup.procs"
+    raise FileNotFoundError(errno.ENOENT, "no cgroup tree is mounted")
 
 
 def _write(path: Path, text: str) -> None:

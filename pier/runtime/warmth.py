@@ -8,7 +8,6 @@ from typing import Final
 from pier.linux import cgroup
 
 _HOLD_SECONDS: Final = 0.06
-_AGAIN_SECONDS: Final = 0.004
 
 
 class Warmth:
@@ -27,9 +26,7 @@ class Warmth:
             self._holder = asyncio.get_running_loop().run_in_executor(None, self._hold)
 
     def _hold(self) -> None:
-        while time.monotonic() < self._until:
-            cgroup.warm(self._trees)
-            time.sleep(_AGAIN_SECONDS)
+        cgroup.warm(self._trees, lambda: time.monotonic() >= self._until)
 
     async def close(self) -> None:
         """Stop."""
