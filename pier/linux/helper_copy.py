@@ -32,7 +32,7 @@ def _describe(task: dict[str, Any], root: int, enter: Callable[[int], None]) -> 
 
 def _read(task: dict[str, Any], root: int, enter: Callable[[int], None]) -> dict[str, Any]:
     inside = _inside(root, enter)
-    CopyOut(inside, Output(1), task["skip"]).run(task["path"], task["name"])
+    CopyOut(inside, Output(1, hashed=False), task["skip"]).run(task["path"], task["name"])
     return {"done": True}
 
 
@@ -41,13 +41,15 @@ def _write(task: dict[str, Any], root: int, enter: Callable[[int], None]) -> dic
     first = next(pieces, b"")  # loads the decompressor's modules while they can be reached
     inside = _inside(root, enter)
     owner = tuple(task["owner"]) if task["owner"] else None
-    CopyIn(inside, task["path"], TarReader(_chain(first, pieces), None), Wishes(task["keep_kinds"], owner)).run()
+    CopyIn(
+        inside, task["path"], TarReader(_chain(first, pieces), None, hashed=False), Wishes(task["keep_kinds"], owner)
+    ).run()
     return {"done": True}
 
 
 def _pack(task: dict[str, Any], root: int, enter: Callable[[int], None]) -> dict[str, Any]:
     os.close(_inside(root, enter))
-    output = Output(1)
+    output = Output(1, hashed=False)
     Packer(output, whiteouts=False).run(with_root=False)
     return {"done": True}
 

@@ -42,11 +42,11 @@ _KINDS: Final = (
 
 
 class Output:
-    """A tar on its way out: gathered into large writes, and hashed."""
+    """A tar on its way out: gathered into large writes, and hashed where somebody wants its digest."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, *, hashed: bool = True) -> None:
         self._descriptor = descriptor
-        self._sha = hashlib.sha256()
+        self._sha = hashlib.sha256() if hashed else None
         self._gathered = bytearray()
         self._buffer = memoryview(bytearray(CHUNK))
         self.size = 0
@@ -75,13 +75,14 @@ class Output:
             self._gathered.clear()
 
     def _put(self, data: memoryview) -> None:
-        self._sha.update(data)
+        if self._sha is not None:
+            self._sha.update(data)
         write_all(self._descriptor, data)
         self.size += len(data)
 
     @property
     def digest(self) -> str:
-        return "sha256:" + self._sha.hexdigest()
+        return "sha256:" + self._sha.hexdigest() if self._sha is not None else ""
 
 
 def pack_skeleton(skeleton: int, replaced: int, output: Output) -> None:
