@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from pier.linux import cgroup
 from pier.linux.process import running, start_time
 from pier.logs.cri import CriLog
 from pier.logs.driver import LogQuery
@@ -40,9 +41,9 @@ asyncio.run(main())
 """
 
 
-def left_behind(run_root: Path, id: str, bundle: Path) -> Supervised:
-    """A container that was started by a daemon which killed itself then."""
-    finished = subprocess.run([sys.executable, "-c", DAEMON, run_root, id, bundle], capture_output=True)
+def left_behind(run_root: Path, id: str, bundle: Path, *, before: str = "") -> Supervised:
+    """A container that was started by a daemon which killed itself then; ``before`` is run in it first."""
+    finished = subprocess.run([sys.executable, "-c", before + DAEMON, run_root, id, bundle], capture_output=True)
     assert finished.returncode == -signal.SIGKILL, finished.stderr.decode()
     return msgspec.json.decode(finished.stdout, type=Supervised)
 
@@ -126,3 +127,23 @@ async def test_the_supervisor_holds_nothing_of_ours(runtime: LocalRuntime, bundl
     os.close(write)
     await runtime.delete(id, force=True)
     await runtime.wait(container)
+
+
+def groups_of(pid: int) -> dict[str, str]:
+    return cgroup.parse_membership(Path(f"/proc/{pid}/cgroup").read_text())
+
+
+async def test_the_supervisor_leaves_the_daemons_service(
+    runtime: LocalRuntime, bundles: BundleMaker, run_root: Path
+) -> None:
+    tree = "name=systemd" if "name=systemd" in runtime.trees.controllers else ""
+    service = f"/pier-test-service-{os.getpid()}"
+    enter = (
+        f"import os; from pier.linux import cgroup; cgroup.move(cgroup.detect(), os.getpid(), {service!r}, {tree!r})\n"
+    )
+    id, bundle = bundles("sleep", "1000")
+    container = left_behind(run_root, id, bundle, before=enter)
+    assert groups_of(container.conmon_pid)[tree] == "/pier-supervisors"
+    await runtime.delete(id, force=True)
+    assert (await runtime.wait(container)).code == 137
+    cgroup.remove(runtime.trees, service)
