@@ -13,6 +13,7 @@ from pier.containers.teardown import clean
 from pier.containers.wait import notify
 from pier.content.journal import Entry
 from pier.errors import Conflict, NotFound
+from pier.images.release import release_layers
 from pier.linux.trees import remove_tree
 
 REMOVE = "container:remove"
@@ -63,5 +64,7 @@ def remove_volumes(deps: Deps, names: Sequence[str]) -> None:
 async def _files(deps: Deps, live: Live, entry: Entry) -> None:
     if live.teardown is not None:
         await live.teardown
+    below = deps.snapshots.rw_snapshots().get(live.record.id)
     await asyncio.to_thread(remove_files, deps, live.record.id)
+    await release_layers(deps.images, below)  # where its image was removed by force, they were its alone
     deps.journal.done(entry)

@@ -1,6 +1,5 @@
 """Blobs as files of an OCI image layout: ``blobs/sha256/<hex>``, with ``ingest/<key>`` for what is half-made."""
 
-import errno
 import hashlib
 import os
 import threading
@@ -10,8 +9,8 @@ from types import TracebackType
 from typing import BinaryIO, Final
 
 from pier.content.store import BlobInfo, Ingest
-from pier.errors import Conflict, DataCorrupted, InvalidArgument, NoSpace, NotFound
-from pier.linux.files import atomic_write
+from pier.errors import Conflict, DataCorrupted, InvalidArgument, NotFound
+from pier.linux.files import atomic_write, disk_errors
 from pier.linux.trash import Trash
 from pier.log import trace
 from pier.oci.digest import PREFIX, Digest, hex_of, parse_digest, sha256
@@ -19,7 +18,6 @@ from pier.oci.digest import PREFIX, Digest, hex_of, parse_digest, sha256
 _LAYOUT: Final = b'{"imageLayoutVersion":"1.0.0"}'
 _INDEX: Final = b'{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}'
 _PIECE: Final = 1 << 20
-_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 class LocalContentStore:
@@ -59,10 +57,8 @@ class LocalContentStore:
     def put(self, data: bytes) -> Digest:
         digest = sha256(data)
         if not self.exists(digest):
-            try:
+            with disk_errors():
                 atomic_write(self.path(digest), data, 0o644, durable=True)
-            except OSError as error:
-                raise _explained(error) from error
         return digest
 
     def read(self, digest: Digest) -> bytes:
@@ -136,11 +132,9 @@ class _Ingest:
     def write(self, data: bytes) -> None:
         self._catch_up()
         view = memoryview(data)
-        while view:
-            try:
+        with disk_errors():
+            while view:
                 view = view[os.write(self._descriptor, view) :]
-            except OSError as error:
-                raise _explained(error) from error
         self._sha.update(data)
         self._offset += len(data)
         self._hashed = self._offset
@@ -208,9 +202,3 @@ def _file_name(key: str) -> str:
         if not key or "/" in key or "\0" in key or key.startswith(".") or len(key) > 200:
             raise
         return key
-
-
-def _explained(error: OSError) -> Exception:
-    if error.errno in _FULL:
-        return NoSpace(f"write {error.filename or 'content'}: no space left on device")
-    return error

@@ -9,11 +9,11 @@ from pier.containers.deps import Deps
 async def findings(deps: Deps, *, fix: bool) -> list[dict[str, Any]]:
     """Everything that does not fit, ``{"Kind", "Path", "Detail", "Fixed"}`` each; empty when all is well.
 
-    ``fix`` finishes or undoes what was left half-done, and reports what remains.
+    ``fix`` finishes or undoes what was left half-done, removes what is nobody's, and reports what remains.
     """
     if fix:
         before = await _find(deps)
-        await asyncio.to_thread(deps.snapshots.recover)
+        await asyncio.to_thread(deps.snapshots.repair)
         remaining = await _find(deps)
         return [finding | {"Fixed": finding not in remaining} for finding in before]
     return [finding | {"Fixed": False} for finding in await _find(deps)]

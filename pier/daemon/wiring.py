@@ -18,6 +18,7 @@ from pier.daemon.system import HostSystem
 from pier.daemon.values import integer, size, ulimit_pair
 from pier.events.bus import EventBus
 from pier.images.deps import Images
+from pier.images.release import collect
 from pier.linux import cgroup, trees
 from pier.metadata.containers import SqliteContainerStore
 from pier.metadata.db import Database
@@ -51,6 +52,7 @@ class Daemon:
         services.volumes.start()
         await services.networks.start()
         await supervisor.recover(services.containers)
+        await collect(services.images)
 
     async def stop(self) -> None:
         """Let go of everything; containers run on."""
@@ -60,6 +62,7 @@ class Daemon:
         await services.networks.close()
         await services.registries.close()
         await asyncio.to_thread(services.images.snapshots.close)
+        await asyncio.to_thread(services.images.content.close)
         cgroup.remove_if_empty(cgroup.detect(), services.containers.settings.cgroup_parent)
         self.database.close()
 

@@ -59,20 +59,25 @@ async def collect(images: Images) -> int:
     tops = {layer.parent for layer in images.snapshots.layers().values()}
     for chain_id in [chain_id for chain_id in images.snapshots.layers() if chain_id not in tops]:
         freed += sum(layer.size for layer in await release_layers(images, chain_id))
-    blobs = await asyncio.to_thread(lambda: list(images.content.walk()))
-    needed = _needed_blobs(images)
-    for blob in blobs:
-        if blob.digest not in needed and blob.digest not in images.pins:
+    needed = {image.id for image in images.store.list()}
+    needed.update(image.manifest.digest for image in images.store.list() if image.manifest is not None)
+    kept = {layer.diff_id for layer in images.snapshots.layers().values()}
+    for digest, diff_id in images.store.blobs().items():
+        if diff_id in kept:
+            needed.add(digest)
+        elif digest not in images.pins:
+            images.store.remove_blob(diff_id, digest)
+    for blob in await asyncio.to_thread(lambda: list(images.content.walk())):
+        if blob.digest not in needed and not _wanted_now(images, blob.digest):
             images.content.delete(blob.digest)
     return freed
 
 
-def _needed_blobs(images: Images) -> set[Digest]:
-    needed: set[Digest] = set()
-    for image in images.store.list():
-        needed.add(image.id)
-        if image.manifest is not None:
-            needed.add(image.manifest.digest)
-    for diff_id in {layer.diff_id for layer in images.snapshots.layers().values()}:
-        needed.update(descriptor.digest for descriptor in images.store.blob_of(diff_id))
-    return needed
+def _wanted_now(images: Images, digest: Digest) -> bool:
+    """What came since ``needed`` was drawn up: the walk through the blobs took its time."""
+    return (
+        digest in images.pins
+        or images.store.get(digest) is not None
+        or digest in images.store.blobs()
+        or any(image.manifest is not None and image.manifest.digest == digest for image in images.store.list())
+    )

@@ -4,7 +4,7 @@ Synchronous, thread-safe, quick (one short transaction, or none). An image is pu
 content store and its layers in the snapshotter, and removed before any of them goes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from pier.images.image import Image
@@ -52,6 +52,9 @@ class ImageStore(Protocol):
 
     def blob_of(self, diff_id: Digest) -> Sequence[Descriptor]:
         """Known compressed (or plain) forms of a layer, newest last."""
+
+    def blobs(self) -> Mapping[Digest, Digest]:
+        """All known forms of layers: the diff that each blob is of."""
 
     def add_blob(self, diff_id: Digest, descriptor: Descriptor) -> None: ...
 

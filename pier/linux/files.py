@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from pier.errors import NoSpace
 from pier.linux.libc import check, libc
 
 _SYS_OPENAT2: Final = 437
@@ -68,6 +69,17 @@ def atomic_write(path: Path, data: bytes, mode: int = 0o600, *, durable: bool = 
         with suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
+
+
+@contextmanager
+def disk_errors() -> Iterator[None]:
+    """Has a full disk (or quota) raise NoSpace, in Docker's words."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise NoSpace(f"write {error.filename or 'file'}: no space left on device") from error
 
 
 def is_whiteout(status: os.stat_result) -> bool:

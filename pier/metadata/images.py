@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import msgspec
@@ -105,6 +105,11 @@ class SqliteImageStore:
         with self._database.transaction() as sql:
             rows = sql.execute("SELECT * FROM layer_blobs WHERE diff_id = ? ORDER BY rowid", (diff_id,))
             return [Descriptor(row["media_type"], Digest(row["digest"]), row["size"]) for row in rows]
+
+    def blobs(self) -> Mapping[Digest, Digest]:
+        with self._database.transaction() as sql:
+            rows = sql.execute("SELECT digest, diff_id FROM layer_blobs")
+            return {Digest(row["digest"]): Digest(row["diff_id"]) for row in rows}
 
     def add_blob(self, diff_id: Digest, descriptor: Descriptor) -> None:
         with self._database.transaction() as sql:

@@ -7,12 +7,12 @@ from pier.snapshots.layerdb import SCRATCH, Places, RwRecord
 from pier.snapshots.snapshotter import Finding, Layer
 
 
-def verify(places: Places, layers: Sequence[Layer], rws: Sequence[RwRecord]) -> list[Finding]:
-    """All findings; empty when all is well."""
+def verify(places: Places, layers: Sequence[Layer], rws: Sequence[RwRecord], busy: set[str]) -> list[Finding]:
+    """All findings; empty when all is well. ``busy``: cache folders that are being made or removed."""
     return [
         *_missing_layers(places, layers),
         *_missing_rws(places, rws),
-        *_orphans(places, layers, rws),
+        *_orphans(places, layers, rws, busy),
         *_loose_links(places),
     ]
 
@@ -46,9 +46,9 @@ def _missing_link(places: Places, cache_id: str) -> Iterator[Finding]:
         yield Finding("missing", str(link), f"the short name of {cache_id} is gone")
 
 
-def _orphans(places: Places, layers: Sequence[Layer], rws: Sequence[RwRecord]) -> Iterator[Finding]:
+def _orphans(places: Places, layers: Sequence[Layer], rws: Sequence[RwRecord], busy: set[str]) -> Iterator[Finding]:
     cached = {layer.cache_id for layer in layers} | {SCRATCH}
-    known = cached | {f"{cache_id}-init" for cache_id in cached} | {record.mount_id for record in rws}
+    known = busy | cached | {f"{cache_id}-init" for cache_id in cached} | {record.mount_id for record in rws}
     for path in places.overlay.iterdir():
         if path not in (places.links, places.trash) and path.name not in known:
             yield Finding("orphan", str(path), "no layer and no container has this folder")

@@ -7,10 +7,12 @@ overlay2/l/<link>      short symlinks to ../<cache id>/diff
 overlay2/.trash/       renamed, about to be deleted
 """
 
+import errno
 import os
 import secrets
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -115,24 +117,37 @@ def new_cache_id() -> str:
 def write(path: Path, text: str) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     try:
-        os.write(descriptor, text.encode())
+        data = text.encode()
+        if os.write(descriptor, data) < len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), os.fspath(path))
     finally:
         os.close(descriptor)
 
 
 def write_layer(places: Places, layer: Layer, skeleton: Path | None) -> None:
-    """Record ``layer``: the folder appears whole."""
+    """Record ``layer``: the folder appears whole, or not at all."""
+    with _drafted(places, places.layer(layer.chain_id)) as draft:
+        write(draft / "diff", layer.diff_id)
+        write(draft / "cache-id", layer.cache_id)
+        write(draft / "size", str(layer.size))
+        write(draft / "tar-size", str(layer.tar_size))
+        if layer.parent is not None:
+            write(draft / "parent", layer.parent)
+        if skeleton is not None:
+            os.rename(skeleton, draft / SKELETON)
+
+
+@contextmanager
+def _drafted(places: Places, target: Path) -> Iterator[Path]:
+    """A folder that becomes ``target`` at the end of the block, or is gone when that fails."""
     draft = places.drafts / secrets.token_hex(8)
     draft.mkdir(mode=0o700)
-    write(draft / "diff", layer.diff_id)
-    write(draft / "cache-id", layer.cache_id)
-    write(draft / "size", str(layer.size))
-    write(draft / "tar-size", str(layer.tar_size))
-    if layer.parent is not None:
-        write(draft / "parent", layer.parent)
-    if skeleton is not None:
-        os.rename(skeleton, draft / SKELETON)
-    os.rename(draft, places.layer(layer.chain_id))
+    try:
+        yield draft
+        os.rename(draft, target)
+    except BaseException:
+        shutil.rmtree(draft)
+        raise
 
 
 def read_layers(places: Places) -> Iterator[Layer]:
@@ -161,14 +176,12 @@ def _read_layer(places: Places, folder: Path) -> Layer:
 
 
 def write_rw(places: Places, record: RwRecord) -> None:
-    """Record a rw snapshot: the folder appears whole."""
-    draft = places.drafts / secrets.token_hex(8)
-    draft.mkdir(mode=0o700)
-    write(draft / "mount-id", record.mount_id)
-    write(draft / "init-id", record.init_id)
-    if record.parent is not None:
-        write(draft / "parent", record.parent)
-    os.rename(draft, places.rw(record.container_id))
+    """Record a rw snapshot: the folder appears whole, or not at all."""
+    with _drafted(places, places.rw(record.container_id)) as draft:
+        write(draft / "mount-id", record.mount_id)
+        write(draft / "init-id", record.init_id)
+        if record.parent is not None:
+            write(draft / "parent", record.parent)
 
 
 def read_rws(places: Places) -> Iterator[RwRecord]:

@@ -3,13 +3,14 @@
 import os
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from pier.content.journal import Entry, Journal
 from pier.errors import Conflict, NotFound
-from pier.linux.files import used_bytes
+from pier.linux.files import disk_errors, used_bytes
 from pier.linux.mount import Mount, mounted, overlay, unmount
 from pier.linux.trash import Trash
 from pier.log import trace
@@ -19,6 +20,7 @@ from pier.snapshots import layerdb
 from pier.snapshots.changes import changes
 from pier.snapshots.fsck import verify
 from pier.snapshots.initlayer import populate
+from pier.snapshots.intents import Intents
 from pier.snapshots.layerdb import Places, RwRecord
 from pier.snapshots.snapshotter import Change, Finding, Layer, LayerWriter, Skeleton
 
@@ -31,7 +33,7 @@ class OverlaySnapshotter:
     def __init__(self, root: Path, journal: Journal) -> None:
         self._places = Places(root)
         self._places.make()
-        self._journal = journal
+        self._intents = Intents(journal)
         self._trash = Trash(self._places.trash)
         self._lock = threading.RLock()
         self._layers = {layer.chain_id: layer for layer in layerdb.read_layers(self._places)}
@@ -56,9 +58,10 @@ class OverlaySnapshotter:
 
     def begin_layer(self) -> LayerWriter:
         cache_id, link = layerdb.new_cache_id(), layerdb.new_link_name()
-        entry = self._journal.begin("layer:create", cache_id, {"link": link})
+        entry = self._intents.begin("layer:create", cache_id, {"link": link})
         trace("layer:begun")
-        self._places.new_folder(cache_id, link=link)
+        with self._undoing(entry, self.drop_layer):
+            self._places.new_folder(cache_id, link=link)
         return _Writer(self, entry, self._places.cache(cache_id))
 
     def commit_layer(
@@ -85,18 +88,19 @@ class OverlaySnapshotter:
                 self._places.layer(chain_id) / "skeleton" if skeleton else None,
             )
             trace("layer:unpacked")
-            layerdb.write_layer(self._places, layer, skeleton.path if skeleton else None)
+            with disk_errors():
+                layerdb.write_layer(self._places, layer, skeleton.path if skeleton else None)
             trace("layer:recorded")
             self._layers[chain_id] = layer
             self._users[parent] += 1
             self._by_diff.setdefault(diff_id, {})[chain_id] = layer
-            self._journal.done(entry)
+            self._intents.done(entry)
         return layer
 
     def drop_layer(self, entry: Entry) -> None:
         """Undo what ``begin_layer`` began; for the writer."""
         self._discard(entry.key, entry.detail.get("link"))
-        self._journal.done(entry)
+        self._intents.done(entry)
 
     def remove_layer(self, chain_id: Digest) -> None:
         with self._lock:
@@ -105,7 +109,7 @@ class OverlaySnapshotter:
                 raise Conflict(f"layer {chain_id} has other layers on top of it")
             if any(record.parent == chain_id for record in self._rw.values()):
                 raise Conflict(f"layer {chain_id} is in use by a container")
-            entry = self._journal.begin("layer:remove", chain_id, {"cache_id": layer.cache_id})
+            entry = self._intents.begin("layer:remove", chain_id, {"cache_id": layer.cache_id})
             trace("layer:removing")
             self._forget(layer)
             self._finish_layer_removal(entry)
@@ -124,7 +128,7 @@ class OverlaySnapshotter:
         trace("layer:unrecorded")
         self._discard(cache_id)
         self._discard(f"{cache_id}-init")
-        self._journal.done(entry)
+        self._intents.done(entry)
 
     def _discard(self, cache_id: str, link: str | None = None) -> None:
         folder = self._places.cache(cache_id)
@@ -139,17 +143,31 @@ class OverlaySnapshotter:
                 raise Conflict(f"container {container_id} has a snapshot already")
             init_id = self._init_layer(parent)
             record = RwRecord(container_id, layerdb.new_cache_id(), init_id, parent)
-            entry = self._journal.begin("rw:create", container_id, {"mount_id": record.mount_id})
+            entry = self._intents.begin("rw:create", container_id, {"mount_id": record.mount_id})
             trace("rw:begun")
-            folder = self._places.new_folder(record.mount_id)
-            _like(folder / "diff", self._places.cache(init_id) / "diff")
-            os.mkdir(folder / "work", 0o700)
-            os.mkdir(folder / "merged", 0o755)
-            layerdb.write(folder / "lower", self._places.chain_of(init_id))
-            trace("rw:made")
-            layerdb.write_rw(self._places, record)
+            with self._undoing(entry, self._finish_rw_removal):
+                self._make_rw(record)
             self._rw[container_id] = record
-            self._journal.done(entry)
+            self._intents.done(entry)
+
+    def _make_rw(self, record: RwRecord) -> None:
+        folder = self._places.new_folder(record.mount_id)
+        _like(folder / "diff", self._places.cache(record.init_id) / "diff")
+        os.mkdir(folder / "work", 0o700)
+        os.mkdir(folder / "merged", 0o755)
+        layerdb.write(folder / "lower", self._places.chain_of(record.init_id))
+        trace("rw:made")
+        layerdb.write_rw(self._places, record)
+
+    @contextmanager
+    def _undoing(self, entry: Entry, undo: Callable[[Entry], None]) -> Iterator[None]:
+        """Undo what ``entry`` began when the block fails. A full disk raises NoSpace."""
+        try:
+            with disk_errors():
+                yield
+        except BaseException:
+            undo(entry)
+            raise
 
     def _init_layer(self, parent: Digest | None) -> str:
         """The cache ID of the init layer on top of ``parent``, made at its first use."""
@@ -157,8 +175,14 @@ class OverlaySnapshotter:
         init_id = f"{base}-init"
         if (self._places.cache(init_id) / "ready").exists():
             return init_id
-        entry = self._journal.begin("init:create", init_id)
+        entry = self._intents.begin("init:create", init_id)
         self._discard(init_id)
+        with self._undoing(entry, self._drop_init):
+            self._make_init(init_id, base, parent)
+        self._intents.done(entry)
+        return init_id
+
+    def _make_init(self, init_id: str, base: str, parent: Digest | None) -> None:
         folder = self._places.new_folder(init_id)
         trace("init:begun")
         lower = self._places.chain_of(base) if parent is not None else ""
@@ -167,8 +191,10 @@ class OverlaySnapshotter:
             _like(folder / "diff", self._places.cache(base) / "diff")
         self._populate(folder, lower)
         layerdb.write(folder / "ready", "")
-        self._journal.done(entry)
-        return init_id
+
+    def _drop_init(self, entry: Entry) -> None:
+        self._discard(entry.key)
+        self._intents.done(entry)
 
     def _populate(self, folder: Path, lower: str) -> None:
         if not lower:
@@ -245,7 +271,7 @@ class OverlaySnapshotter:
             record = self._rw.pop(container_id, None)
             if record is None:
                 return
-            entry = self._journal.begin("rw:remove", container_id, {"mount_id": record.mount_id})
+            entry = self._intents.begin("rw:remove", container_id, {"mount_id": record.mount_id})
         trace("rw:removing")
         self._finish_rw_removal(entry)
 
@@ -257,7 +283,7 @@ class OverlaySnapshotter:
         self._trash.take(self._places.rw(entry.key))
         trace("rw:unrecorded")
         self._discard(mount_id)
-        self._journal.done(entry)
+        self._intents.done(entry)
 
     def view(self, chain_id: Digest, target: Path) -> Mount:
         layer = self.layer(chain_id)
@@ -269,34 +295,51 @@ class OverlaySnapshotter:
         return Mount("overlay", "overlay", target, (f"lowerdir={self._places.absolute(chain)}", *_OPTIONS, "ro"))
 
     def recover(self) -> None:
+        with self._lock:
+            self._recover_layers()
+            self._recover_rws()
+            layerdb.clear_drafts(self._places)
+        self._trash.empty()
+
+    def _recover_layers(self) -> None:
         cached = {layer.cache_id for layer in self._layers.values()}
-        for entry in self._journal.pending("layer:create"):
+        for entry in self._intents.left_over("layer:create"):
             if entry.key in cached:
-                self._journal.done(entry)
+                self._intents.done(entry)
             else:
                 self.drop_layer(entry)
-        for entry in self._journal.pending("layer:remove"):
+        for entry in self._intents.left_over("layer:remove"):
             if Digest(entry.key) in self._layers:
                 self._forget(self._layers[Digest(entry.key)])
             self._finish_layer_removal(entry)
-        for entry in self._journal.pending("init:create"):
-            if not (self._places.cache(entry.key) / "ready").exists():
-                self._discard(entry.key)
-            self._journal.done(entry)
-        for entry in self._journal.pending("rw:create"):
+        for entry in self._intents.left_over("init:create"):
+            if (self._places.cache(entry.key) / "ready").exists():
+                self._intents.done(entry)
+            else:
+                self._drop_init(entry)
+
+    def _recover_rws(self) -> None:
+        for entry in self._intents.left_over("rw:create"):
             if entry.key in self._rw:
-                self._journal.done(entry)
+                self._intents.done(entry)
             else:
                 self._finish_rw_removal(entry)
-        for entry in self._journal.pending("rw:remove"):
+        for entry in self._intents.left_over("rw:remove"):
             self._rw.pop(entry.key, None)
             self._finish_rw_removal(entry)
-        layerdb.clear_drafts(self._places)
-        self._trash.empty()
 
     def verify(self) -> list[Finding]:
         with self._lock:
-            return verify(self._places, [*self._layers.values()], [*self._rw.values()])
+            busy = self._intents.folders()
+            return verify(self._places, [*self._layers.values()], [*self._rw.values()], busy)
+
+    def repair(self) -> None:
+        self.recover()
+        with self._lock:
+            for finding in self.verify():
+                if finding.kind == "orphan":
+                    self._places.drop_link(Path(finding.path))
+                    self._trash.take(Path(finding.path))
 
     def close(self) -> None:
         self._trash.close()

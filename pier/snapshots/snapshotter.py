@@ -148,10 +148,13 @@ class Snapshotter(Protocol):
         """A read-only mount of a layer with all below it."""
 
     def recover(self) -> None:
-        """Finish or undo what a crash left half-done. Call once, before anything else."""
+        """Finish or undo what a crash left half-done. Work under way is not touched."""
 
     def verify(self) -> list[Finding]:
-        """Compare folders with records; empty when all is well. Call while nothing is being made."""
+        """Compare folders with records; empty when all is well. Work under way is not reported."""
+
+    def repair(self) -> None:
+        """``recover``, and remove what ``verify`` finds to be nobody's."""
 
     def close(self) -> None:
         """Wait for removals under way."""

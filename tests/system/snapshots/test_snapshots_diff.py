@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import io
 import os
+import resource
 import stat
 import subprocess
 import tarfile
@@ -377,9 +378,8 @@ async def test_overlay_xattrs_are_not_the_archives_to_set(snapshots: OverlaySnap
 
 
 async def test_a_bomb_costs_no_memory(snapshots: OverlaySnapshotter) -> None:
-    """300 MB of nothing in 300 kB: the file is made, the memory of all children together stays small."""
-    import resource
-
+    """300 MB of nothing in 300 kB: the file is made, and no child grows large over it."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     size = 300_000_000
     buffer = io.BytesIO()
     with gzip.GzipFile(fileobj=buffer, mode="wb", compresslevel=9) as file:
@@ -389,7 +389,7 @@ async def test_a_bomb_costs_no_memory(snapshots: OverlaySnapshotter) -> None:
         file.write(bytes(-size % 512) + END)
     layer = await unpacked(snapshots, buffer.getvalue())
     assert (layer.root / "zeros").stat().st_size == size
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 200_000
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss <= max(before, 150_000)
 
 
 async def test_many_headers_without_end(snapshots: OverlaySnapshotter) -> None:

@@ -2,13 +2,15 @@
 
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from pier.linux.mount import mount
+from pier.errors import NoSpace
+from pier.linux.mount import Mount, mount, unmount
 from pier.linux.mount import mounted as is_mounted
+from pier.metadata.db import Database
+from pier.metadata.journal import SqliteJournal
 from pier.oci.digest import Digest, hex_of, sha256
 from pier.snapshots.overlay import OverlaySnapshotter
 from pier.snapshots.snapshotter import Change, ChangeKind
@@ -37,11 +39,10 @@ def test_125_layers_mount(snapshots: OverlaySnapshotter) -> None:
         assert snapshots.rw_changes("c1") == [Change(ChangeKind.ADDED, "/x")]
 
 
-def test_a_data_root_with_a_very_long_path(tmp_path: Path, reopen: Callable[[], OverlaySnapshotter]) -> None:
-    snapshots = reopen()
+def test_a_data_root_with_a_very_long_path(tmp_path: Path) -> None:
     long = tmp_path / ("x" * 200) / ("y" * 200)
     long.mkdir(parents=True)
-    far = OverlaySnapshotter(long, snapshots._journal)
+    far = OverlaySnapshotter(long, SqliteJournal(Database(":memory:")))
     far.create_rw("c1", stack(far, 3))
     with mounted(far, "c1") as root:
         assert (root / "last").read_text() == "2"
@@ -189,3 +190,38 @@ def test_fsck_finds_what_is_wrong(snapshots: OverlaySnapshotter, root: Path) -> 
     assert ("orphan", "LOOSE") in found
     assert ("missing", "diff") in found
     assert len([kind for kind, _ in found if kind == "missing"]) == 2
+    snapshots.repair()
+    assert {finding.kind for finding in snapshots.verify()} == {"missing"}
+
+
+def test_work_under_way_is_neither_reported_nor_repaired(snapshots: OverlaySnapshotter) -> None:
+    writer = snapshots.begin_layer()
+    (writer.root / "a").write_text("x")
+    assert snapshots.verify() == []
+    snapshots.repair()
+    assert writer.commit(None, sha256(b"x"), 1).root.joinpath("a").read_text() == "x"
+    assert snapshots.verify() == []
+
+
+def test_a_full_disk_leaves_no_half_of_anything(tmp_path: Path) -> None:
+    place = tmp_path / "small"
+    place.mkdir()
+    mount(Mount("tmpfs", "tmpfs", place, ("size=1m", "nr_inodes=60")))
+    try:
+        snapshots = OverlaySnapshotter(place, SqliteJournal(Database(":memory:")))
+        layer = make_layer(snapshots, None, {"a": "x"})
+        made = 0
+        with pytest.raises(NoSpace, match="no space left on device"):
+            while made < 60:
+                snapshots.create_rw(f"c{made}", layer.chain_id)
+                made += 1
+        assert made > 0
+        assert sorted(snapshots.rw_snapshots()) == sorted(f"c{number}" for number in range(made))
+        snapshots.close()
+        assert snapshots.verify() == []
+        for number in range(made):
+            snapshots.remove_rw(f"c{number}")
+        snapshots.close()
+        snapshots.create_rw("again", layer.chain_id)
+    finally:
+        unmount(place, detach=True)
