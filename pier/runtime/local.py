@@ -17,6 +17,7 @@ from pier.runtime.attach import SocketStream, connect
 from pier.runtime.conmon import Launch, Launched, LaunchError, Place, launch
 from pier.runtime.failures import failure
 from pier.runtime.filters import FilterStore
+from pier.runtime.inputs import HeldInputs
 from pier.runtime.program import Program
 from pier.runtime.runtime import AttachStream, ExitResult, Stdio, Supervised
 from pier.runtime.warmth import Warmth
@@ -41,6 +42,7 @@ class LocalRuntime:
         self._run = run
         self._supervisors = supervisors
         self._warmth = Warmth(trees)
+        self._inputs = HeldInputs()
         self._filters = FilterStore(run / "seccomp", program.version) if program.name == "crun" else None
 
     def anticipate(self) -> None:
@@ -86,7 +88,7 @@ class LocalRuntime:
         exec_id: str = "",
     ) -> Supervised:
         """The record of what was launched. What ended meanwhile has start time 0: ``wait`` finds its exit file."""
-        return Supervised(
+        supervised = Supervised(
             id=id,
             runtime=self.name,
             directory=str(directory),
@@ -98,6 +100,8 @@ class LocalRuntime:
             stdio=stdio,
             exec_id=exec_id or None,
         )
+        self._inputs.hold(supervised)
+        return supervised
 
     def _place(self) -> Place | None:
         if self._supervisors is None:
@@ -194,9 +198,11 @@ class LocalRuntime:
     async def attach(self, process: Supervised, *, stdin: bool = True) -> AttachStream:
         lingers = not stdin and process.stdio.stdin and process.stdio.stdin_once and not process.stdio.terminal
         try:
-            return SocketStream(connect(process.attach_socket), lingers=lingers)
+            stream = SocketStream(connect(process.attach_socket), lingers=lingers)
         except OSError as error:
             raise Conflict(f"Container {process.id} is not running") from error
+        self._inputs.hold(process)
+        return stream
 
     async def resize(self, process: Supervised, width: int, height: int) -> None:
         if not (0 <= width <= 65535 and 0 <= height <= 65535):
@@ -218,7 +224,9 @@ class LocalRuntime:
             os.close(fifo)
 
     async def wait(self, process: Supervised) -> ExitResult:
-        return await exits.wait(process, self.trees)
+        result = await exits.wait(process, self.trees)
+        self._inputs.release(process)
+        return result
 
     async def update(self, id: str, resources: dict[str, Any]) -> None:
         await self._program.update(id, resources)
@@ -241,6 +249,7 @@ class LocalRuntime:
     async def close(self) -> None:
         """Give up descriptors; containers go on."""
         await self._warmth.close()
+        self._inputs.close()
         self._program.close()
 
 

@@ -142,3 +142,24 @@ async def test_a_log_does_not_fill_the_disk_while_no_daemon_looks(runtime: Local
     assert 500_000 < sum(files.values()) <= 2 * limits.cap
     assert [entry.data async for entry in CriLog(log).read(LogQuery(tail=2))] == [b"0123456789\n", b"last\n"]
     await runtime.delete(id)
+
+
+async def test_a_closed_input_costs_no_processor(runtime: LocalRuntime, bundles: BundleMaker) -> None:
+    id, bundle = bundles("sh", "-c", "exec <&-; echo closed; sleep 1000")
+    container = await runtime.create(id, bundle, Stdio(stdin=True))
+    stream = await runtime.attach(container)
+    await runtime.start(container)
+    await until(stream, b"closed\n")
+    await stream.write(b"to nobody\n")
+    before = ticks(container.conmon_pid)
+    await asyncio.sleep(0.2)
+    assert ticks(container.conmon_pid) - before < 5
+    stream.close()
+    await runtime.delete(id, force=True)
+    assert (await runtime.wait(container)).code == 137
+
+
+def ticks(pid: int) -> int:
+    """Processor time of a process, in hundredths of a second."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    return int(fields[11]) + int(fields[12])
