@@ -133,35 +133,18 @@ def _templated(form: str, shape: Shape, rows: list[Row]) -> str:
     from pier.cli.template.functions import FUNCTIONS
     from pier.cli.template.nodes import TemplateError
 
+    source = (form[len("table") :] if is_table(form) else form).strip(" ").replace("\\t", "\t").replace("\\n", "\n")
     try:
-        template = Template(form)
-    except TemplateError as error:
-        raise Failure(f"failed to parse template: {error}") from None
-    unescape_text(template.nodes, "table" if is_table(form) else "")
-    try:
+        template = Template(source)
         lines = [template.execute(row) for row in rows]
         if is_table(form):
             as_is = dict.fromkeys(("json", "split", "join", "title", "lower", "upper", "truncate"), _first)
             lines.insert(0, template.execute(_Headers(shape), {**FUNCTIONS, **as_is}))
     except TemplateError as error:
-        raise Failure(f"failed to execute template: {error}") from None
+        raise Failure(f"template parsing error: {error}") from None
     text = "".join(line + "\n" for line in lines)
     return align(text) if is_table(form) else text
 
 
 def _first(value: Any, *_rest: Any) -> Any:
     return value
-
-
-def unescape_text(nodes: list[Any], prefix: str = "") -> None:
-    r"""Turn ``\t`` and ``\n`` of the template's text into what they mean, and drop the word that marks a table."""
-    from pier.cli.template.nodes import Branch, Text
-
-    if prefix and nodes and isinstance(nodes[0], Text):
-        nodes[0].text = nodes[0].text[len(prefix) :].lstrip(" ")
-    for node in nodes:
-        if isinstance(node, Text):
-            node.text = node.text.replace("\\t", "\t").replace("\\n", "\n")
-        elif isinstance(node, Branch):
-            unescape_text(node.body)
-            unescape_text(node.otherwise)

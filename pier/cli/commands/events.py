@@ -43,7 +43,13 @@ class Event:
         return self._document.get(FIELDS[name], "")
 
     def as_json(self) -> str:
-        return encode(self._document)
+        return encode(ordered(self._document))
+
+
+def ordered(event: Json) -> Json:
+    """The event with its attributes by name."""
+    actor = event.get("Actor") or {}
+    return {**event, "Actor": {**actor, "Attributes": dict(sorted((actor.get("Attributes") or {}).items()))}}
 
 
 def line(event: Json) -> str:
@@ -69,22 +75,19 @@ def events(call: Call) -> int:
         if template is not None:
             say(template.execute(Event(event)))
         else:
-            say(encode(event) if form == "json" else line(event))
+            say(encode(ordered(event)) if form == "json" else line(event))
         sys.stdout.flush()
     return 0
 
 
 def _template(form: str) -> Any:
-    from pier.cli.render import unescape_text
     from pier.cli.template.execute import Template
     from pier.cli.template.nodes import TemplateError
 
     try:
-        template = Template(form)
+        return Template(form)
     except TemplateError as error:
         raise Failure(f"Error parsing format: {error}", 64) from None
-    unescape_text(template.nodes)
-    return template
 
 
 EVENTS = Command(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pier.cli.call import Call
-from pier.cli.command import Command, Flag
+from pier.cli.command import Command, Failure, Flag
 from pier.cli.config import load
 from pier.cli.options.filters import grouped
-from pier.cli.render import Shape, show, table
+from pier.cli.render import Row, Shape, show, table
 from pier.cli.units import ago, go_time, shorten, size
 from pier.cli.values import go_quote
 from pier.client import containers
@@ -25,6 +25,7 @@ HEADERS = {
     "LocalVolumes": "LOCAL VOLUMES",
 }
 
+EMPTY: Json = {"Id": "", "Image": "", "Command": "", "Created": 0, "Status": ""}
 FORMAT_HELP = "Format with a Go template: 'table', 'table TEMPLATE', 'json' or 'TEMPLATE'"
 
 
@@ -124,9 +125,26 @@ def _run(key: tuple[str, str], first: int, last: int) -> str:
     return f"{_join_address(address, numbers)}->{numbers}/{protocol}" if address else f"{numbers}/{protocol}"
 
 
+def _check(form: str) -> None:
+    """A format that cannot work is refused before the daemon is asked. Raises Failure."""
+    from pier.cli.template.execute import Template
+    from pier.cli.template.nodes import TemplateError
+
+    try:
+        template = Template(form)
+    except TemplateError as error:
+        raise Failure(f"failed to parse template: {error}") from None
+    try:
+        template.execute(Row(shape(True), EMPTY))
+    except TemplateError as error:
+        raise Failure(f"failed to execute template: {error}") from None
+
+
 def ps(call: Call) -> int:
     form = call.text("format") or load(call.options).format("psFormat")
     custom = bool(form) and form not in ("table", "json", "raw")
+    if custom:
+        _check(form)
     with_size = call.flag("size") or (custom and (".Size" in form or "json ." in form))
     limit = 1 if call.flag("latest") and not call.given("last") else max(call.get("last"), 0)
     found = containers.listing(call.client, call.flag("all"), limit, with_size, grouped(call.items("filter")))

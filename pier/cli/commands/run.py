@@ -28,10 +28,21 @@ def run(call: Call) -> int:
     try:
         return _run(call)
     except PierError as error:
-        text = sentence(error)
-        raise UsageError(f"pier: {text}\n\nRun 'pier run --help' for more information", exit_status(text)) from error
+        raise _refused(sentence(error), 125) from error
     except ConnectionResetError as error:
         raise UsageError(f"pier: {error}", 125) from error
+
+
+def _refused(text: str, status: int) -> UsageError:
+    return UsageError(f"pier: {text}\n\nRun 'pier run --help' for more information", status)
+
+
+def _start(call: Call, container: str) -> None:
+    try:
+        containers.start(call.client, container)
+    except PierError as error:
+        text = sentence(error)
+        raise _refused(text, exit_status(text)) from error
 
 
 def exit_status(text: str) -> int:
@@ -50,7 +61,7 @@ def _run(call: Call) -> int:
     keys = parse_keys(call.text("detach-keys") or _configured_keys(call))
     container, body = _create(call, detach)
     if detach:
-        containers.start(call.client, container)
+        _start(call, container)
         say(container)
         return 0
     return _foreground(call, container, body, keys)
@@ -79,8 +90,8 @@ def _foreground(call: Call, container: str, body: dict[str, Any], keys: bytes) -
     waiting = containers.wait(client, container, "removed" if call.flag("rm") else "next-exit")
     with RawMode(tty and stdin):
         try:
-            containers.start(client, container)
-        except PierError:
+            _start(call, container)
+        except UsageError:
             stream.close()
             if call.flag("rm"):
                 waiting.read()

@@ -24,8 +24,6 @@ CONFIG_FIELDS = {
 HOST_FIELDS = {
     "blkio-weight": "BlkioWeight",
     "blkio-weight-device": "BlkioWeightDevice",
-    "cap-add": "CapAdd",
-    "cap-drop": "CapDrop",
     "cgroup-parent": "CgroupParent",
     "cidfile": "ContainerIDFile",
     "cpu-period": "CpuPeriod",
@@ -170,6 +168,10 @@ def _lists(call: Call, host: Json) -> None:
         host["LogConfig"] = _log_config(call)
     if call.given("device") or call.given("gpus"):
         _devices(call, host)
+    if call.given("cap-add") or call.given("cap-drop"):
+        from pier.cli.options.security import capabilities
+
+        host["CapAdd"], host["CapDrop"] = capabilities(call.items("cap-add")), capabilities(call.items("cap-drop"))
     if call.given("security-opt"):
         from pier.cli.options.security import security_options
 

@@ -105,8 +105,7 @@ def link(text: str) -> str:
         raise ValueError("empty string specified for links")
     if text.count(":") > 1:
         raise ValueError(f"bad format for links: {text}")
-    name, colon, alias = text.partition(":")
-    return f"{name}:{alias}" if colon else f"{name}:{name}"
+    return text
 
 
 def plan(call: Call) -> tuple[str, Json]:

@@ -22,6 +22,16 @@ def security_options(options: list[str]) -> tuple[list[str], bool]:
     return kept, unmasked
 
 
+def capabilities(names: list[str]) -> list[str]:
+    """Full names, each once, sorted."""
+    return sorted({_full_name(name) for name in names})
+
+
+def _full_name(name: str) -> str:
+    upper = name.strip().upper()
+    return upper if upper == "ALL" or upper.startswith("CAP_") else f"CAP_{upper}"
+
+
 def _profile(path: str) -> str:
     from pier.client.jsontext import decode, encode
 

@@ -94,7 +94,7 @@ def test_config(argv: list[str], expected: dict[str, Any]) -> None:
         (["--restart", "on-failure:3"], {"RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 3}}),
         (["--restart", "always", "--rm=false"], {"RestartPolicy": {"Name": "always"}, "AutoRemove": False}),
         (["-m", "64m", "--cpus", "1.5", "--pids-limit", "0"], {"Memory": 64 << 20, "NanoCpus": 15 * 10**8}),
-        (["--cap-add", "A", "--cap-drop", "ALL"], {"CapAdd": ["A"], "CapDrop": ["ALL"]}),
+        (["--cap-add", "a", "--cap-drop", "ALL"], {"CapAdd": ["CAP_A"], "CapDrop": ["ALL"]}),
         (["--sysctl", "net.a=b", "--annotation", "x"], {"Sysctls": {"net.a": "b"}, "Annotations": {"x": ""}}),
         (
             ["--ulimit", "nofile=10", "--ulimit", "core=0:0", "--ulimit", "nofile=20:30"],

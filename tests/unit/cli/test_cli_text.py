@@ -134,10 +134,10 @@ def test_formats(form: str, expected: str, capsys: pytest.CaptureFixture[str]) -
 @pytest.mark.parametrize(
     ("form", "message"),
     [
-        ("{{.ID", "failed to parse template: template: :1: unclosed action"),
+        ("{{.ID", "template parsing error: template: :1: unclosed action"),
         (
             "table {{.ID}}\\t{{.Foo}}",
-            'failed to execute template: template: :1:17: executing "" at <.Foo>: '
+            'template parsing error: template: :1:10: executing "" at <.Foo>: '
             "can't evaluate field Foo in type *formatter.thing",
         ),
     ],
