@@ -12,13 +12,9 @@ from pier.linux.process import pidfd_open_same, pidfd_wait, run, run_sync, runni
 from pier.linux.sealed import sealed_copy
 
 
-def has_no_children() -> bool:
-    """Whether all children have been reaped."""
-    try:
-        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return True
-    return False
+def children() -> set[str]:
+    """Our children, zombies among them."""
+    return {pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()}
 
 
 async def test_run_gives_both_streams_and_the_code() -> None:
@@ -42,18 +38,21 @@ async def test_run_does_not_wait_for_daemons_that_hold_its_output() -> None:
 
 
 async def test_timeout_kills_and_reaps() -> None:
+    before = children()
     with pytest.raises(TimeoutError):
         await run(["sleep", "100"], timeout=0.05)
-    assert has_no_children()
+    assert children() == before
 
 
 async def test_cancellation_kills_and_reaps() -> None:
+    before = children()
     task = asyncio.create_task(run(["sleep", "100"]))
     await asyncio.sleep(0)
+    assert len(children() - before) == 1
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert has_no_children()
+    assert children() == before
 
 
 def test_run_sync() -> None:
