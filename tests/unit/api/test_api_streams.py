@@ -73,7 +73,7 @@ def split(answer: bytes) -> tuple[str, bytes]:
 
 async def test_an_upgrade_is_answered_and_the_streams_are_framed() -> None:
     async with serving(attaching(Echo(), tty=False)) as path:
-        head, rest = split(await exchange(path, request("POST", "/containers/x/attach", **UPGRADE), b"hi"))
+        head, rest = split(await exchange(path, request("POST", "/containers/x/attach", b"", **UPGRADE), b"hi"))
     assert head.startswith("HTTP/1.1 101 UPGRADED\r\n")
     assert "Upgrade: tcp" in head
     assert f"Content-Type: {MULTIPLEXED}" in head
@@ -82,7 +82,7 @@ async def test_an_upgrade_is_answered_and_the_streams_are_framed() -> None:
 
 async def test_a_terminal_is_one_raw_stream() -> None:
     async with serving(attaching(Echo(), tty=True)) as path:
-        head, rest = split(await exchange(path, request("POST", "/containers/x/attach", **UPGRADE), b"hi"))
+        head, rest = split(await exchange(path, request("POST", "/containers/x/attach", b"", **UPGRADE), b"hi"))
     assert f"Content-Type: {RAW}" in head
     assert rest == b"out:hiend"
 
@@ -106,7 +106,7 @@ async def test_a_client_that_does_not_ask_for_an_upgrade_gets_200_and_the_same_s
 
 async def test_before_1_42_both_kinds_of_stream_have_one_name() -> None:
     async with serving(attaching(Echo(), tty=False), version=(1, 41)) as path:
-        head, _ = split(await exchange(path, request("POST", "/containers/x/attach", **UPGRADE)))
+        head, _ = split(await exchange(path, request("POST", "/containers/x/attach", b"", **UPGRADE)))
     assert f"Content-Type: {RAW}" in head
 
 
@@ -114,7 +114,7 @@ async def test_the_last_byte_arrives_though_the_client_keeps_sending() -> None:
     size = 1 << 20
     async with serving(attaching(Talker(size), tty=True)) as path:
         reader, writer = await asyncio.open_unix_connection(str(path))
-        writer.write(request("POST", "/containers/x/attach", **UPGRADE))
+        writer.write(request("POST", "/containers/x/attach", b"", **UPGRADE))
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"never read by anyone")
         assert len(await asyncio.wait_for(reader.read(), 10)) == size
@@ -125,7 +125,7 @@ async def test_a_client_that_does_not_read_holds_the_output_back() -> None:
     talker = Talker(64 << 20)
     async with serving(attaching(talker, tty=True)) as path:
         reader, writer = await asyncio.open_unix_connection(str(path), limit=1024)
-        writer.write(request("POST", "/containers/x/attach", **UPGRADE))
+        writer.write(request("POST", "/containers/x/attach", b"", **UPGRADE))
         await reader.readuntil(b"\r\n\r\n")
         assert not talker.closed.is_set()
         received = 0
@@ -139,7 +139,7 @@ async def test_a_client_that_goes_away_lets_go_of_the_process() -> None:
     silent = Silent()
     async with serving(attaching(silent, tty=True)) as path:
         reader, writer = await asyncio.open_unix_connection(str(path))
-        writer.write(request("POST", "/containers/x/attach", **UPGRADE))
+        writer.write(request("POST", "/containers/x/attach", b"", **UPGRADE))
         await reader.readuntil(b"hello")
         await hang_up(writer)
         await asyncio.wait_for(silent.closed.wait(), 10)
@@ -150,7 +150,7 @@ async def test_half_closing_does_not_end_the_output() -> None:
     silent = Silent()
     async with serving(attaching(silent, tty=True)) as path:
         reader, writer = await asyncio.open_unix_connection(str(path))
-        writer.write(request("POST", "/containers/x/attach", **UPGRADE))
+        writer.write(request("POST", "/containers/x/attach", b"", **UPGRADE))
         writer.write_eof()
         assert await asyncio.wait_for(silent.input.get(), 10) is None
         assert not silent.closed.is_set()
@@ -176,7 +176,7 @@ async def test_a_connection_serves_other_requests_before_it_is_taken_over() -> N
         reader, writer = await asyncio.open_unix_connection(str(path))
         writer.write(request("GET", "/_ping"))
         await reader.readuntil(b"ok")
-        writer.write(request("POST", "/containers/x/attach", **UPGRADE) + b"early")
+        writer.write(request("POST", "/containers/x/attach", b"", **UPGRADE) + b"early")
         writer.write_eof()
         assert (await asyncio.wait_for(reader.read(), 10)).endswith(b"out:earlyend")
         await hang_up(writer)
@@ -186,7 +186,7 @@ async def test_a_body_that_looks_like_a_request_is_a_body() -> None:
     async def handler(call: Call) -> web.StreamResponse:
         return web.Response(body=await call.body())
 
-    body = request("POST", "/containers/x/attach", **UPGRADE)
+    body = request("POST", "/containers/x/attach", b"", **UPGRADE)
     async with serving(handler) as path:
         reader, writer = await asyncio.open_unix_connection(str(path))
         head = request("POST", "/x", body)[: -len(body)]
