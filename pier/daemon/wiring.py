@@ -148,7 +148,7 @@ def _container_settings(config: Config) -> Settings:
         given["log_max_files"] = integer(options["max-file"])
     return Settings(
         cgroup_parent=config["cgroup-parent"] or cgroup_parent(config.root),
-        cgroupns=config["default-cgroupns-mode"] or ("private" if cgroup.detect().version == 2 else "host"),
+        cgroupns=config["default-cgroupns-mode"] or "private",
         init_path=Path(config["init-path"]) if config["init-path"] else None,
         init=config["init"],
         shm_size=config["default-shm-size"],

@@ -73,7 +73,7 @@ async def build(roots: Roots) -> Deps:
         root=roots.root, run=roots.run,
         settings=Settings(
             cgroup_parent=roots.cgroup_parent,
-            cgroupns="private" if cgroup.detect().version == 2 else "host",
+            cgroupns="private",
         ),
     )  # fmt: skip
     snapshots.recover()
