@@ -105,7 +105,9 @@ def used_bytes(folder: Path) -> int:
     while stack:
         try:
             entries = os.scandir(stack.pop())
-        except (FileNotFoundError, NotADirectoryError):
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
+                raise
             continue
         with entries:
             for entry in entries:

@@ -6,6 +6,7 @@ to the next, symlinks are never followed.
 
 import os
 import stat
+from dataclasses import dataclass
 from typing import Final
 
 from pier.errors import DataCorrupted
@@ -13,49 +14,72 @@ from pier.linux.files import is_opaque, is_whiteout
 from pier.snapshots.snapshotter import Change, ChangeKind
 
 _FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_DEEPEST: Final = 400
+_DEEPEST: Final = 200
 
 
 def changes(upper: int, lower: int) -> list[Change]:
     """Compare the folders behind two descriptors; sorted by path, by Docker's rules:
 
-    a folder is listed when it differs itself or when a name in it came or went, and an opaque folder that
-    hides one below is listed as deleted, its content as added.
+    a folder is listed when its owner or mode differ or when anything below it is listed, a file when its
+    metadata differ, and of what was deleted only the top.
     """
     found: dict[str, ChangeKind] = {}
-    _compare(upper, lower, "", found, 0)
+    _compare(_Pair(upper, lower, ""), found)
     return [Change(found[path], path) for path in sorted(found)]
 
 
-def _compare(upper: int, lower: int | None, prefix: str, found: dict[str, ChangeKind], depth: int) -> None:
-    if depth > _DEEPEST:
-        raise DataCorrupted(f"{prefix[:80]}... is more than {_DEEPEST} folders deep")
-    for name in os.listdir(upper):
-        try:
-            status = os.stat(name, dir_fd=upper, follow_symlinks=False)
-        except FileNotFoundError:
-            continue
-        kind = _kind(upper, lower, name, status)
-        path = f"{prefix}/{name}"
-        if kind is not None:
-            found[path] = kind
-            if kind != ChangeKind.MODIFIED and prefix:
-                found.setdefault(prefix, ChangeKind.MODIFIED)
-        if stat.S_ISDIR(status.st_mode):
-            _descend(upper, None if kind == ChangeKind.DELETED else lower, name, path, found, depth)
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """One folder in both views. ``hidden``: nothing of ``lower`` shows through, an opaque folder is above."""
+
+    upper: int
+    lower: int | None
+    path: str
+    depth: int = 0
+    hidden: bool = False
 
 
-def _descend(upper: int, lower: int | None, name: str, path: str, found: dict[str, ChangeKind], depth: int) -> None:
-    inner = _open(upper, name)
-    if inner is None:
+def _compare(pair: _Pair, found: dict[str, ChangeKind]) -> None:
+    if pair.depth > _DEEPEST:
+        raise DataCorrupted(f"{pair.path[:80]}... is more than {_DEEPEST} folders deep")
+    before = len(found)
+    names = os.listdir(pair.upper)
+    for name in names:
+        _entry(pair, name, found)
+    if pair.hidden and pair.lower is not None:
+        for name in set(os.listdir(pair.lower)).difference(names):
+            found[f"{pair.path}/{name}"] = ChangeKind.DELETED
+    if pair.path and len(found) > before:
+        found.setdefault(pair.path, ChangeKind.MODIFIED)
+
+
+def _entry(pair: _Pair, name: str, found: dict[str, ChangeKind]) -> None:
+    status = _status(pair.upper, name)
+    if status is None:
         return
-    below = None if lower is None else _open(lower, name)
+    path = f"{pair.path}/{name}"
+    before = None if pair.lower is None else _status(pair.lower, name)
+    if is_whiteout(status):
+        found[path] = ChangeKind.DELETED
+    elif before is None:
+        found[path] = ChangeKind.ADDED
+    elif not _same(status, before):
+        found[path] = ChangeKind.MODIFIED
+    if stat.S_ISDIR(status.st_mode):
+        _descend(pair, name, path, found)
+
+
+def _descend(pair: _Pair, name: str, path: str, found: dict[str, ChangeKind]) -> None:
+    upper = _open(pair.upper, name)
+    if upper is None:
+        return
+    lower = None if pair.lower is None else _open(pair.lower, name)
     try:
-        _compare(inner, below, path, found, depth + 1)
+        _compare(_Pair(upper, lower, path, pair.depth + 1, pair.hidden or is_opaque(upper)), found)
     finally:
-        os.close(inner)
-        if below is not None:
-            os.close(below)
+        os.close(upper)
+        if lower is not None:
+            os.close(lower)
 
 
 def _open(folder: int, name: str) -> int | None:
@@ -65,20 +89,6 @@ def _open(folder: int, name: str) -> int | None:
         return None
 
 
-def _kind(upper: int, lower: int | None, name: str, status: os.stat_result) -> ChangeKind | None:
-    if is_whiteout(status):
-        return ChangeKind.DELETED
-    before = None if lower is None else _status(lower, name)
-    if before is None:
-        return ChangeKind.ADDED
-    if stat.S_ISDIR(status.st_mode):
-        if _opaque(upper, name):
-            return ChangeKind.DELETED
-        if stat.S_ISDIR(before.st_mode) and _same(status, before):
-            return None
-    return ChangeKind.MODIFIED
-
-
 def _status(folder: int, name: str) -> os.stat_result | None:
     try:
         return os.stat(name, dir_fd=folder, follow_symlinks=False)
@@ -86,20 +96,10 @@ def _status(folder: int, name: str) -> os.stat_result | None:
         return None
 
 
-def _opaque(folder: int, name: str) -> bool:
-    inner = _open(folder, name)
-    if inner is None:
-        return False
-    try:
-        return is_opaque(inner)
-    finally:
-        os.close(inner)
-
-
 def _same(status: os.stat_result, before: os.stat_result) -> bool:
-    return (status.st_mode, status.st_mtime_ns, status.st_uid, status.st_gid) == (
-        before.st_mode,
-        before.st_mtime_ns,
-        before.st_uid,
-        before.st_gid,
-    )
+    metadata = (status.st_mode, status.st_uid, status.st_gid, status.st_rdev)
+    if metadata != (before.st_mode, before.st_uid, before.st_gid, before.st_rdev):
+        return False
+    if stat.S_ISDIR(status.st_mode):
+        return True
+    return (status.st_size, status.st_mtime_ns) == (before.st_size, before.st_mtime_ns)

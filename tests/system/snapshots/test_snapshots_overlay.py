@@ -1,12 +1,13 @@
 """The overlay snapshotter: the suite, and what is its own: many layers, symlinks in the way, folders as Docker's."""
 
 import os
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
-from pier.errors import NoSpace
+from pier.errors import DataCorrupted, NoSpace
 from pier.linux.mount import Mount, mount, unmount
 from pier.linux.mount import mounted as is_mounted
 from pier.metadata.db import Database
@@ -123,7 +124,21 @@ def test_an_opaque_folder_is_listed_as_docker_does(snapshots: OverlaySnapshotter
         (root / "d").rmdir()
         (root / "d").mkdir()
         (root / "d/new").write_text("")
-    assert snapshots.rw_changes("c1") == [Change(ChangeKind.DELETED, "/d"), Change(ChangeKind.ADDED, "/d/new")]
+    assert snapshots.rw_changes("c1") == [
+        Change(ChangeKind.MODIFIED, "/d"),
+        Change(ChangeKind.ADDED, "/d/new"),
+        Change(ChangeKind.DELETED, "/d/old"),
+    ]
+
+
+def test_deep_changes_list_the_folders_above(snapshots: OverlaySnapshotter) -> None:
+    base = make_layer(snapshots, None, {"a/b/c/edit": "1", "a/b/same": "2", "x/touched": "3"})
+    snapshots.create_rw("c1", base.chain_id)
+    with mounted(snapshots, "c1") as root:
+        (root / "a/b/c/edit").write_text("22")
+        (root / "x/touched").chmod(0o600)
+        (root / "x/touched").chmod(0o644)
+    assert [change.path for change in snapshots.rw_changes("c1")] == ["/a", "/a/b", "/a/b/c", "/a/b/c/edit"]
 
 
 def test_a_folder_in_the_place_of_a_symlink(snapshots: OverlaySnapshotter) -> None:
@@ -225,3 +240,16 @@ def test_a_full_disk_leaves_no_half_of_anything(tmp_path: Path) -> None:
         snapshots.create_rw("again", layer.chain_id)
     finally:
         unmount(place, detach=True)
+
+
+def test_a_bottomless_tree_is_said_to_be_one(snapshots: OverlaySnapshotter) -> None:
+    base = make_layer(snapshots, None, {"a": ""})
+    snapshots.create_rw("c1", base.chain_id)
+    with mounted(snapshots, "c1") as root:
+        subprocess.run(["sh", "-c", "for i in $(seq 1500); do mkdir d; cd d; done"], cwd=root, check=True)
+    with pytest.raises(DataCorrupted, match="more than 200 folders deep"):
+        snapshots.rw_changes("c1")
+    assert snapshots.rw_usage("c1") == 0
+    snapshots.remove_rw("c1")
+    snapshots.close()
+    assert snapshots.verify() == []
