@@ -72,6 +72,7 @@ ROWS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
     (ONLY_NOUN, ("network prune",), "prune:NETWORK_PRUNE", "Remove networks that no container uses"),
     (ONLY_NOUN, ("network rm", "network remove"), "network:RM", "Remove networks"),
     (ONLY_NOUN, ("system df",), "df:DF", "Show what takes the disk's space"),
+    (ONLY_NOUN, ("system dial-stdio",), "dial:DIAL", "Join our standard streams with the daemon's socket"),
     (ONLY_NOUN, ("system fsck",), "fsck:FSCK", "Compare what lies on disk with what is recorded"),
     (ONLY_NOUN, ("system prune",), "prune:SYSTEM_PRUNE", "Remove everything that nothing uses"),
 )

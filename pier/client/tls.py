@@ -92,10 +92,17 @@ def connect_tls(host: str, port: int, files: TLSFiles) -> TLSStream:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         context.load_cert_chain(files.certificate, files.key)
-        raw = socket.create_connection((host, port))
-        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return TLSStream(raw, context, host)
+        return _greeted(socket.create_connection((host, port)), context, host)
     except ssl.SSLError as error:
         raise Unavailable(f"TLS with {host}:{port} failed: {error}") from error
     except FileNotFoundError as error:
         raise Unavailable(f"TLS with {host}:{port} needs {files.ca}, {files.certificate} and {files.key}") from error
+
+
+def _greeted(raw: socket.socket, context: ssl.SSLContext, host: str) -> TLSStream:
+    try:
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return TLSStream(raw, context, host)
+    except OSError:  # SSLError among them
+        raw.close()
+        raise
