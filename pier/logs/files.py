@@ -52,19 +52,33 @@ def kept(path: Path) -> Path:
     return path.with_name(path.name + KEPT)
 
 
-def _names(path: Path) -> list[Path]:
-    """All names a log has, oldest file first."""
-    numbers = []
+def _oldest(path: Path) -> int:
+    """The highest number that a rotated file of the log has; 0 when there is none."""
+    numbers = [0]
     with contextlib.suppress(FileNotFoundError):
         for name in os.listdir(path.parent):
             suffix = name.removeprefix(path.name + ".")
             if name != suffix and suffix.isdecimal():
                 numbers.append(int(suffix))
-    return [*(rotated(path, number) for number in sorted(numbers, reverse=True)), kept(path), path]
+    return max(numbers)
+
+
+def _names(path: Path) -> Iterator[Path]:
+    """All names a log has, newest file first, and one more than there are: a file may be moved there meanwhile."""
+    yield path
+    yield kept(path)
+    number = 0
+    while number <= _oldest(path):
+        number += 1
+        yield rotated(path, number)
 
 
 def open_files(path: Path) -> list[LogFile]:
-    """All files of the log, oldest first, each once; none when there is no log."""
+    """All files of the log, oldest first, each once; none when there is no log.
+
+    A rotation only ever moves a file to an older name. Opened from the newest name to the oldest, none is missed
+    while they move: one that was moved is met again, and that is its place.
+    """
     found: dict[int, LogFile] = {}
     for name in _names(path):
         with contextlib.suppress(FileNotFoundError):
@@ -73,7 +87,7 @@ def open_files(path: Path) -> list[LogFile]:
             if earlier := found.pop(inode, None):
                 earlier.close()
             found[inode] = LogFile(descriptor, inode)
-    return list(found.values())
+    return list(reversed(found.values()))
 
 
 def newer(path: Path, than: int) -> list[LogFile]:
