@@ -8,7 +8,6 @@ import os
 import queue
 import stat
 import threading
-from dataclasses import dataclass
 from typing import Final
 
 from pier.linux.helper_input import CHUNK
@@ -29,16 +28,18 @@ class EntryError(OSError):
         return cls(error.errno, error.strerror, printable(header.name))
 
 
-@dataclass(slots=True)
 class Job:
     """A whole file, or with ``descriptor`` a piece of one. ``index`` counts the skeleton's FILE records before it."""
 
-    path: bytes
-    header: Header
-    data: bytes
-    index: int
-    descriptor: int = -1
-    offset: int = 0
+    def __init__(
+        self, path: bytes, header: Header, data: bytes, index: int, descriptor: int = -1, offset: int = 0
+    ) -> None:
+        self.path = path
+        self.header = header
+        self.data = data
+        self.index = index
+        self.descriptor = descriptor
+        self.offset = offset
 
 
 class FileWriter:

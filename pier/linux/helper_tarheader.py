@@ -4,7 +4,6 @@ Limits and error texts are those of Go's archive/tar, which Docker shows: a head
 "archive/tar: invalid tar header". Pure: no I/O.
 """
 
-from dataclasses import dataclass, field
 from typing import Final
 
 BLOCK: Final = 512
@@ -39,24 +38,40 @@ class TarError(Exception):
 INVALID: Final = "archive/tar: invalid tar header"
 
 
-@dataclass(slots=True)
 class Header:
-    """One entry. ``size`` is what is stored in the archive; times are ns since the epoch; names are raw bytes."""
+    """One entry. ``size`` is what is stored in the archive; times are ns since the epoch; names are raw bytes.
 
-    name: bytes
-    kind: bytes
-    mode: int
-    uid: int
-    gid: int
-    size: int
-    mtime: int
-    link: bytes
-    major: int = 0
-    minor: int = 0
-    xattrs: dict[bytes, bytes] = field(default_factory=dict)
-    sparse: bytes = b""
-    sparse_pairs: list[int] | None = None
-    real_size: int = -1
+    No dataclass: importing those would be a third of a helper's start.
+    """
+
+    def __init__(
+        self,
+        name: bytes,
+        kind: bytes,
+        mode: int,
+        uid: int,
+        gid: int,
+        size: int,
+        mtime: int,
+        link: bytes,
+        major: int = 0,
+        minor: int = 0,
+        xattrs: dict[bytes, bytes] | None = None,
+    ) -> None:
+        self.name = name
+        self.kind = kind
+        self.mode = mode
+        self.uid = uid
+        self.gid = gid
+        self.size = size
+        self.mtime = mtime
+        self.link = link
+        self.major = major
+        self.minor = minor
+        self.xattrs = xattrs if xattrs is not None else {}
+        self.sparse = b""
+        self.sparse_pairs: list[int] | None = None
+        self.real_size = -1
 
 
 def parse_header(block: bytes) -> Header | None:
