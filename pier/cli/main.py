@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 GLOBAL_FLAGS = (
     Flag("config", "string", "Folder of the client's settings and credentials", default="~/.docker"),
-    Flag("context", "string", "Name of the daemon to talk to (overrides PIER_HOST)", "c"),
+    Flag("context", "string", "Named daemon to talk to: only \"default\" so far, use --host", "c"),
     Flag("debug", "bool", "Print a traceback when something fails", "D"),
     Flag("host", "list", "Socket of the daemon to talk to", "H"),
     Flag("log-level", "string", 'How much to tell: "debug", "info", "warn", "error", "fatal"', "l", "info"),

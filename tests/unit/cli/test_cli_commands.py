@@ -10,6 +10,7 @@ from pier.cli.command import Command
 from pier.cli.commands.completion import candidates
 from pier.cli.help import command_help
 from pier.cli.main import GLOBAL_FLAGS, main
+from pier.cli.reference import page
 from pier.cli.tree import GROUPS, ROWS, find, load
 from pier.cli.values import KINDS
 
@@ -211,6 +212,11 @@ def test_run_starts_without_slow_modules() -> None:
         "inspect",
     }
     assert slow & set(done.stdout.split()) == set()
+
+
+def test_the_reference_page_is_current() -> None:
+    """``python -m pier.cli.reference`` makes it."""
+    assert (ROOT / "docs/user/commands.md").read_text() == page()
 
 
 def test_every_target_loads() -> None:
