@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final
 
-from pier.content.store import BlobInfo, Ingest
+from pier.content.store import ONCE, BlobInfo, Ingest
 from pier.errors import Conflict, DataCorrupted, InvalidArgument, NotFound
 from pier.linux.files import atomic_write, disk_errors
 from pier.linux.trash import Trash
@@ -36,6 +36,8 @@ class LocalContentStore:
                 atomic_write(root / name, text, 0o644)
         self._trash = Trash(trash)
         self._trash.empty()
+        for path in self._ingests.glob(f"{ONCE}*"):
+            path.unlink(missing_ok=True)
 
     def open_ingest(self, key: str, *, resume: bool = False) -> Ingest:
         path = self._ingests / _file_name(key)
@@ -99,11 +101,11 @@ class LocalContentStore:
                     yield BlobInfo(Digest(PREFIX + entry.name), status.st_size, status.st_mtime_ns)
 
     def drop_ingests(self, older_than_ns: int) -> None:
-        """Delete half-made blobs that nobody has written to since ``older_than_ns`` (epoch)."""
-        for path in self._ingests.iterdir():
-            with self._lock:
-                if path.name not in map(_file_name, self._open) and path.stat().st_mtime_ns < older_than_ns:
-                    path.unlink(missing_ok=True)
+        with self._lock:
+            busy = set(map(_file_name, self._open))
+            for path in self._ingests.iterdir():
+                if path.name not in busy and path.stat().st_mtime_ns < older_than_ns:
+                    self._trash.take(path)
 
     def close(self) -> None:
         self._trash.close()

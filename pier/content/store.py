@@ -17,9 +17,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Final, Protocol
 
 from pier.oci.digest import Digest
+
+ONCE: Final = "once-"
+"""Ingests whose keys begin so are not there for a resume: the next start drops them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,9 @@ class ContentStore(Protocol):
 
     def open_ingest(self, key: str, *, resume: bool = False) -> Ingest:
         """Begin, or with ``resume`` go on with, the ingest ``key``. Raises Conflict while it is open elsewhere."""
+
+    def drop_ingests(self, older_than_ns: int) -> None:
+        """Delete half-made blobs that nobody has open or has written to since ``older_than_ns`` (epoch)."""
 
     def put(self, data: bytes) -> Digest:
         """Store a small blob (a config, a manifest)."""

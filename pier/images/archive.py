@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
+from pier.errors import Conflict
 from pier.images.deps import Images, Progress
 from pier.images.image import Image
 from pier.images.layouts import Described, describe
@@ -107,9 +108,13 @@ async def _commit_layer(images: Images, layer: StagedLayer, parent: Digest | Non
 
 
 async def copy_layer(images: Images, diff_id: Digest, parent: Digest | None) -> None:
-    """Make the layer ``diff_id`` on top of ``parent`` from one that is here with another below it."""
+    """Make the layer ``diff_id`` on top of ``parent`` from one that is here with another below it.
+
+    Raises Conflict where that is gone.
+    """
     existing = images.snapshots.with_diff(diff_id)
-    assert existing is not None, "the caller has seen a layer with that diff"
+    if existing is None:
+        raise Conflict(f"layer {diff_id} was removed while the archive was read: load it again")
     writer = images.snapshots.begin_layer()
     try:
         applied = await diff.apply_layer(diff.layer_tar(existing), writer)

@@ -37,6 +37,7 @@ async def prune(images: Images, filters: Filters, *, in_use: InUse) -> Pruned:
         if (image.dangling or not dangling_only) and not in_use(image.id):
             await _remove(images, image, in_use, pruned)
     pruned.reclaimed += await collect(images)
+    images.content.drop_ingests(time.time_ns())
     return pruned
 
 

@@ -105,13 +105,10 @@ class _Removal:
         self.freed += sum(layer.size for layer in layers)
         parent = self._images.store.get(image.parent) if image.parent else None
         if self._prune and parent is not None and parent.dangling:
-            await self._gently().delete(parent, quiet=True)
-
-    def _gently(self) -> "_Removal":
-        """The same removal without force, for ancestors; it adds to the same records."""
-        other = _Removal(self._images, False, self._prune, self._in_use)
-        other.records = self.records
-        return other
+            gently = _Removal(self._images, False, self._prune, self._in_use)
+            await gently.delete(parent, quiet=True)
+            self.records += gently.records
+            self.freed += gently.freed
 
     def _check(self, image: Image, *, referenced: bool) -> None:
         """Raise Conflict when something is in the way: hard conflicts always, soft ones unless forced."""

@@ -8,13 +8,14 @@ import asyncio
 import hashlib
 import posixpath
 import re
+import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final
 
-from pier.content.store import Ingest
+from pier.content.store import ONCE, Ingest
 from pier.errors import DataCorrupted, PierError
 from pier.images.deps import Images, Progress
 from pier.images.notify import Meter
@@ -197,7 +198,7 @@ class Staging:
         digest = PREFIX + base.decode()
         if self._images.content.exists(Digest(digest)):
             return None
-        ingest = self._images.content.open_ingest(f"load-{base.decode()}")
+        ingest = self._images.content.open_ingest(f"{ONCE}{base.decode()}-{secrets.token_hex(4)}")
         self._cleanup.callback(ingest.abort)
         return ingest
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from functools import partial
 
-from pier.content.store import ContentStore
+from pier.content.store import ONCE, ContentStore
 from pier.errors import Conflict, DataCorrupted, InvalidArgument, NotFound, PierError
 from pier.oci.digest import Digest, sha256
 
@@ -69,6 +69,12 @@ class ContentSuite:
         with store.open_ingest("a") as ingest:
             assert ingest.offset == 0
             assert ingest.commit() == sha256(b"")
+
+    def test_what_is_meant_once_is_not_kept(self, store: ContentStore, reopen: Callable[[], ContentStore]) -> None:
+        with store.open_ingest(ONCE + "a") as ingest:
+            ingest.write(b"x")
+        with reopen().open_ingest(ONCE + "a", resume=True) as ingest:
+            assert ingest.offset == 0
 
     def test_a_key_has_one_writer(self, store: ContentStore) -> None:
         with store.open_ingest("a") as ingest:

@@ -390,7 +390,8 @@ def fill(path: Path) -> None:
             file.write(bytes(4096))
 
 
-async def test_two_loads_at_once(images: Images) -> None:
-    await asyncio.gather(*(load(images, SAVED.legacy()) for _ in range(4)))
+async def test_loads_at_once(images: Images) -> None:
+    compressed = Saved(SAVED.layers, (), [gzip.compress(layer) for layer in SAVED.layers]).oci(OCI_GZIP)
+    await asyncio.gather(*(load(images, data) for data in (SAVED.legacy(), SAVED.legacy(), compressed, compressed)))
     check(images)
     assert len(images.snapshots.layers()) == 3
