@@ -165,9 +165,10 @@ def spawn_sync(
     stdout: Stream = None,
     stderr: Stream = None,
     env: Mapping[str, str] | None = None,
+    new_session: bool = False,
 ) -> Child:
     """:func:`spawn` for threads and for programs without a loop."""
-    return Child(_popen(argv, None, stdout, stderr, env, None, (), False))
+    return Child(_popen(argv, None, stdout, stderr, env, None, (), new_session))
 
 
 async def run(

@@ -68,7 +68,11 @@ class RunningEngine:
         source = str(Path(__file__).resolve().parents[2])
         with self.log.open("ab") as log:
             self._child = process.spawn_sync(
-                self.argv(), stdout=log, stderr=log, env={**os.environ, "PYTHONPATH": source}
+                self.argv(),
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "PYTHONPATH": source},
+                new_session=True,  # a Ctrl-C at the tests must not end it before its containers are removed
             )
         self._await_answer(time.monotonic() + PATIENCE)
 
