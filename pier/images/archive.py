@@ -1,5 +1,6 @@
 """Image archives, Docker's and OCI's: ``load`` and ``save``."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
@@ -80,9 +81,9 @@ async def _commit(images: Images, each: Described) -> Image:
             _keep_blob(images, layer, each.descriptors[index])
         parent = chain_id
     if each.manifest:
-        images.content.put(each.manifest[1])
+        await asyncio.to_thread(images.content.put, each.manifest[1])
     known = each.parent is not None and images.store.get(each.parent) is not None
-    return register(
+    return await register(
         images,
         each.config,
         manifest=each.manifest[0] if each.manifest and _complete(images, each) else None,

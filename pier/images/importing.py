@@ -47,7 +47,7 @@ async def import_tar(images: Images, stream: AsyncIterator[bytes], options: Impo
         applied = await diff.apply_layer(stream, writer)
         with images.pins.hold([chain_id(None, applied.diff_id)]):
             writer.commit(None, applied.diff_id, applied.size, applied.skeleton)
-            image = register(images, _config(execution, options, [applied.diff_id]))
+            image = await register(images, _config(execution, options, [applied.diff_id]))
     finally:
         writer.abort()
     if options.reference is not None:
@@ -96,7 +96,7 @@ async def commit_upper(
         with images.pins.hold(chain_ids(diff_ids)):
             writer.commit(below, applied.diff_id, applied.size, applied.skeleton)
             config = _child_config(parent, execution, entry, author, diff_ids)
-            image = register(images, encode_config(config), parent=parent.id if parent else None)
+            image = await register(images, encode_config(config), parent=parent.id if parent else None)
     finally:
         writer.abort()
     return image

@@ -1,5 +1,7 @@
 """Making an image of a config whose layers are there."""
 
+import asyncio
+
 from pier.images.deps import Images
 from pier.images.image import Image
 from pier.oci.digest import Digest
@@ -7,7 +9,7 @@ from pier.oci.image import chain_ids, parse_config
 from pier.oci.manifest import Descriptor
 
 
-def register(
+async def register(
     images: Images, config: bytes, *, manifest: Descriptor | None = None, parent: Digest | None = None
 ) -> Image:
     """Store ``config`` and record the image that it describes; an image that is there is kept.
@@ -18,7 +20,7 @@ def register(
     parsed = parse_config(config)
     chain = chain_ids(parsed.rootfs.diff_ids)
     size = sum(images.snapshots.layer(chain_id).size for chain_id in chain)
-    image_id = images.content.put(config)
+    image_id = await asyncio.to_thread(images.content.put, config)
     known = images.store.get(image_id)
     if known is not None and (manifest is None or known.manifest is not None):
         return known

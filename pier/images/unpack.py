@@ -69,7 +69,7 @@ async def unpack_manifest(
     try:
         with images.pins.hold([*chain, *blobs, *named, manifest.config.digest]):
             await unpack_layers(images, manifest.layers, diff_ids, fetch, progress, slots)
-            return register(images, config, manifest=described)
+            return await register(images, config, manifest=described)
     except BaseException:
         for chain_id in reversed(chain):
             await release_layers(images, chain_id, blobs=False)

@@ -140,6 +140,6 @@ async def import_image(images: Images, tar: bytes, name: str, config: dict[str, 
     writer.commit(None, applied.diff_id, applied.size, applied.skeleton)
     execution = msgspec.convert(config or {}, ExecutionConfig)
     whole = ImageConfig("amd64", "linux", RootFS(diff_ids=[applied.diff_id]), execution)
-    image = register(images, encode_config(whole))
+    image = await register(images, encode_config(whole))
     images.store.tag(parse_reference(name).with_default_tag(), image.id)
     return image.id

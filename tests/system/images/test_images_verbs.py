@@ -316,7 +316,7 @@ async def test_repo_digests_go_with_the_last_tag(images: Images) -> None:
 async def test_nameless_parents_go_too(images: Images) -> None:
     parent = await load(images, [BASE])
     config = msgspec.json.encode({"rootfs": {"type": "layers", "diff_ids": parent.diff_ids}, "author": "child"})
-    child = register(images, config, parent=parent.id)
+    child = await register(images, config, parent=parent.id)
     images.store.tag(parse_reference("child:1"), child.id)
     deleted = await rmi(images, "child:1")
     assert {"Deleted": parent.id} in deleted
