@@ -29,12 +29,12 @@ class Told(list[dict[str, Any]]):
 
 
 def make_images(root: Path) -> Images:
-    """A whole image store below ``root``."""
-    root.mkdir()
+    """A whole image store below ``root``; over one that is there, as a new daemon opens it."""
+    root.mkdir(exist_ok=True)
     database = Database(root / "pier.db")
     journal = SqliteJournal(database)
     tmp = root / "tmp"
-    tmp.mkdir()
+    tmp.mkdir(exist_ok=True)
     content, snapshots = LocalContentStore(root / "content"), OverlaySnapshotter(root, journal)
     return Images(content, snapshots, SqliteImageStore(database), journal, EventBus(), tmp)
 
