@@ -204,7 +204,9 @@ def test_lists_and_prunes(run: Any, client: Any, labels: dict[str, str]) -> None
     container = run(["true"], detach=True)
     container.wait()
     label = "=".join(next(iter(labels.items())))
-    assert [found.id for found in client.containers.list(all=True, filters={"label": label, "status": "exited"})] == [
-        container.id
-    ]
+
+    def exited() -> list[str]:
+        return [found.id for found in client.containers.list(all=True, filters={"label": label, "status": "exited"})]
+
+    eventually(lambda: exited() == [container.id])
     assert client.containers.prune({"label": label})["ContainersDeleted"] == [container.id]
