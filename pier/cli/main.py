@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 GLOBAL_FLAGS = (
     Flag("config", "string", "Folder of the client's settings and credentials", default="~/.docker"),
-    Flag("context", "string", "Named daemon to talk to: only \"default\" so far, use --host", "c"),
+    Flag("context", "string", 'Named daemon to talk to: only "default" so far, use --host', "c"),
     Flag("debug", "bool", "Print a traceback when something fails", "D"),
     Flag("host", "list", "Socket of the daemon to talk to", "H"),
     Flag("log-level", "string", 'How much to tell: "debug", "info", "warn", "error", "fatal"', "l", "info"),
@@ -36,10 +36,14 @@ GLOBAL_FLAGS = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line. Returns the exit code."""
+    if argv is None:
+        _prepare_streams()
     words = list(sys.argv[1:] if argv is None else argv)
     debug = "-D" in words[:1] or "--debug" in words[:1]
     try:
-        return _dispatch(words)
+        status = _dispatch(words)
+        sys.stdout.flush()
+        return status
     except (UsageError, Failure) as error:
         return _complain(str(error), error.status)
     except PierError as error:
@@ -166,30 +170,25 @@ def _hung_up() -> int:
 
 
 def _system_sentence(error: OSError) -> str:
-    reason = (error.strerror or str(error)).lower()
+    reason = error.strerror.lower() if error.strerror else str(error)
     return f"open {error.filename}: {reason}" if error.filename else reason
 
 
-def _have_standard_streams() -> None:
-    """A closed descriptor 0, 1 or 2 would be taken by the next socket: it becomes /dev/null."""
+def _prepare_streams() -> None:
+    """A closed descriptor 0, 1 or 2 would be taken by the next socket: it becomes /dev/null. Output is UTF-8."""
     for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
             setattr(sys, name, open(descriptor, "r" if descriptor == 0 else "w"))  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
 
 
 def run_and_exit() -> None:
     """For ``bin/pier``: leave without the interpreter's own farewell, which costs a millisecond."""
-    _have_standard_streams()
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
     status = main()
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        status = 141
     try:
         sys.stderr.flush()
     except BrokenPipeError:

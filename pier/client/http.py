@@ -79,7 +79,7 @@ class Connection:
     def _receive(self) -> bytes:
         data = self.transport.recv(PIECE)
         if not data:
-            raise ConnectionResetError("the daemon closed the connection before it answered")
+            raise ConnectionResetError("the daemon closed the connection")
         return data
 
     def stale(self) -> bool:

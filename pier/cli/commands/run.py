@@ -30,7 +30,8 @@ def run(call: Call) -> int:
     except PierError as error:
         raise _refused(sentence(error), 125) from error
     except ConnectionResetError as error:
-        raise UsageError(f"pier: {error}", 125) from error
+        text = f"error waiting for container: {error}; where it is now: pier ps -a"
+        raise UsageError(f"pier: {text}", 125) from error
 
 
 def _refused(text: str, status: int) -> UsageError:

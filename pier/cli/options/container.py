@@ -68,7 +68,7 @@ HOST_FIELDS = {
 MODES = {
     "pid": ("PidMode", ("host",), True, "--pid: invalid PID mode"),
     "uts": ("UTSMode", ("host",), False, "--uts: invalid UTS mode"),
-    "userns": ("UsernsMode", ("host",), False, "--userns: invalid USER mode"),
+    "userns": ("UsernsMode", ("host", "private"), False, "--userns: invalid USER mode"),
     "cgroupns": ("CgroupnsMode", ("host", "private"), False, "--cgroupns: invalid CGROUP mode"),
 }
 
