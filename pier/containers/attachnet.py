@@ -26,8 +26,11 @@ class Networked:
     peer: Container | None = None
 
 
-async def join_networks(deps: Deps, record: Container, undo: AsyncExitStack) -> Networked:
-    """Connect; what has been done is pushed on ``undo``. Raises what the network package raises."""
+async def join_networks(deps: Deps, record: Container, owner: Path | None, undo: AsyncExitStack) -> Networked:
+    """Connect; what has been done is pushed on ``undo``. Raises what the network package raises.
+
+    ``owner`` is the container's own user namespace, if it has one.
+    """
     peer_name = network_peer(record.host_config.network_mode)
     if peer_name is not None:
         peer = running_peer(deps, peer_name, "network")
@@ -36,7 +39,7 @@ async def join_networks(deps: Deps, record: Container, undo: AsyncExitStack) -> 
     sandbox: Path | None = None
     if not any(network.driver == HOST for network in networks):
         undo.push_async_callback(deps.networks.remove_sandbox, record.id)
-        sandbox = await deps.networks.create_sandbox(record.id)
+        sandbox = await deps.networks.create_sandbox(record.id, owner)
     endpoints: list[Endpoint] = []
     ports: tuple[PortRequest, ...] = port_requests(record.config, record.host_config)
     for network, settings in zip(networks, record.networks.values(), strict=True):

@@ -71,11 +71,20 @@ class MountPoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     options: tuple[str, ...] = ()
 
 
+class IdRange(msgspec.Struct, frozen=True):
+    """The host's ids that those of a container's user namespace are, from 0 on: ``size`` users and as many groups."""
+
+    uid: int
+    gid: int
+    size: int = 65536
+
+
 class Container(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A container. ``name`` has no leading slash; ``image_name`` is what the user wrote, ``image_id`` what it was.
 
     ``parent`` is the layer under the writable one (None for an image without layers). ``stopped_by_user``
-    keeps ``unless-stopped`` and ``always`` from starting it again. ``supervised`` is there while a process is,
+    keeps ``unless-stopped`` and ``always`` from starting it again. ``id_range`` is its own from its first start in a
+    user namespace on. ``supervised`` is there while a process is,
     and until its exit has been dealt with.
     """
 
@@ -96,6 +105,7 @@ class Container(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     endpoints: tuple[Endpoint, ...] = ()
     restart_count: int = 0
     stopped_by_user: bool = False
+    id_range: IdRange | None = None
 
     @property
     def labels(self) -> dict[str, str]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from pier.containers.container import Container
+from pier.containers.container import Container, IdRange
 from pier.containers.deps import Deps
 from pier.containers.validate import parse_extra_host
 from pier.errors import NotFound
@@ -21,12 +21,13 @@ def write_etc_files(deps: Deps, record: Container, endpoints: Sequence[Endpoint]
     folder.mkdir(mode=0o710, parents=True, exist_ok=True)
     network = deps.networks.find(endpoints[0].network_id)
     host = record.host_config
-    _write(folder / "hostname", f"{record.config.hostname}\n")
+    owner = record.id_range
+    _write(folder / "hostname", f"{record.config.hostname}\n", owner)
     resolv = deps.networks.resolv_conf(
         network, dns=host.dns or (), search=host.dns_search or (), options=host.dns_options or ()
     )
-    _write(folder / "resolv.conf", resolv)
-    _write(folder / "hosts", _hosts(deps, record, endpoints, on_host=network.driver == HOST))
+    _write(folder / "resolv.conf", resolv, owner)
+    _write(folder / "hosts", _hosts(deps, record, endpoints, on_host=network.driver == HOST), owner)
 
 
 def _hosts(deps: Deps, record: Container, endpoints: Sequence[Endpoint], on_host: bool) -> str:
@@ -53,9 +54,11 @@ def _link(deps: Deps, text: str) -> list[tuple[str, str]]:
     return [(each, address) for each in names] if address else []
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, text: str, owner: IdRange | None) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
     try:
         os.write(descriptor, text.encode())
+        if owner is not None:
+            os.fchown(descriptor, owner.uid, owner.gid)
     finally:
         os.close(descriptor)

@@ -12,11 +12,13 @@ from pier.containers.attach import connect_pending, end_pending
 from pier.containers.attachnet import Networked, join_networks
 from pier.containers.container import Container
 from pier.containers.deps import Deps
+from pier.containers.mapped import UserSpace
 from pier.containers.prepare import prepared
 from pier.containers.registry import Live
 from pier.containers.rootfs import Rooted, mount_root
 from pier.containers.specplan import spec_plan
 from pier.containers.stdio import stdio_of
+from pier.containers.userns import user_space
 from pier.errors import PierError
 from pier.linux.trees import remove_tree
 from pier.runtime import bundle
@@ -56,15 +58,16 @@ async def launch(deps: Deps, live: Live, *, by_policy: bool) -> None:
 
 
 async def _bring_up(deps: Deps, live: Live, undo: AsyncExitStack) -> tuple[Supervised, Networked, int]:
-    record = live.record
     root_undo = undo.enter_context(ExitStack())
+    space = await user_space(deps, live, root_undo)
+    record = live.record
     placed = await asyncio.gather(
-        asyncio.to_thread(mount_root, deps, record, root_undo),
-        join_networks(deps, record, undo),
+        asyncio.to_thread(mount_root, deps, record, space, root_undo),
+        join_networks(deps, record, space.path if space else None, undo),
         return_exceptions=True,
     )
     rooted, networked = _both(*placed)
-    sup = await _create(deps, record, rooted, networked, undo)
+    sup = await _create(deps, record, rooted, networked, space, undo)
     await connect_pending(deps, live, sup)
     now = time.time_ns()
     try:
@@ -84,9 +87,9 @@ def _both(rooted: Rooted | BaseException, networked: Networked | BaseException) 
 
 
 async def _create(
-    deps: Deps, record: Container, rooted: Rooted, networked: Networked, undo: AsyncExitStack
+    deps: Deps, record: Container, rooted: Rooted, networked: Networked, space: UserSpace | None, undo: AsyncExitStack
 ) -> Supervised:
-    made = prepared(deps, record, rooted, networked)
+    made = prepared(deps, record, rooted, networked, space)
     host = deps.host
     if record.host_config.privileged:
         host = dataclasses.replace(host, devices=tuple(all_devices(Path("/dev"))))

@@ -9,6 +9,7 @@ from pier.containers.container import Container
 from pier.containers.deps import Deps
 from pier.containers.etcfiles import NAMES, write_etc_files
 from pier.containers.hostconfig import HostConfig
+from pier.containers.mapped import UserSpace
 from pier.containers.rootfs import Rooted
 from pier.containers.security import confinement
 from pier.containers.specplan import Prepared, throttled_paths
@@ -19,7 +20,9 @@ from pier.runtime.host import find_devices, find_init
 from pier.runtime.plan import Device, SpecMount, Ulimit
 
 
-def prepared(deps: Deps, record: Container, rooted: Rooted, networked: Networked) -> Prepared:
+def prepared(
+    deps: Deps, record: Container, rooted: Rooted, networked: Networked, space: UserSpace | None = None
+) -> Prepared:
     """Gather it (a few small files are written, under 1 ms). Raises InvalidArgument, NotFound, Conflict."""
     host = record.host_config
     owner = networked.peer or record
@@ -40,6 +43,9 @@ def prepared(deps: Deps, record: Container, rooted: Rooted, networked: Networked
         cap_drop=normalise(host.cap_drop or (), deps.host.capabilities, "CapDrop"),
         pid_mode=_joined(deps, host.pid_mode, "pid"),
         ipc_mode=_joined(deps, host.ipc_mode, "ipc"),
+        userns=str(space.path) if space else "host",
+        uid_maps=space.uid_maps if space else (),
+        gid_maps=space.gid_maps if space else (),
         devices=_devices(host),
         ulimits=_ulimits(deps, host),
         init=find_init(deps.settings.init_path) if wants_init and host.pid_mode != "host" else None,

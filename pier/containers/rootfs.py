@@ -11,6 +11,7 @@ from pier.containers.accounts import Account, find_account
 from pier.containers.announce import announce_mount
 from pier.containers.container import Container, MountPoint
 from pier.containers.deps import Deps
+from pier.containers.mapped import UserSpace, show_root, show_volumes
 from pier.containers.mounts import in_order, tmpfs_mounts
 from pier.containers.shm import shared_memory
 from pier.containers.teardown import release_volume, unmount_root
@@ -32,22 +33,28 @@ class Rooted:
     account: Account
 
 
-def mount_root(deps: Deps, record: Container, undo: ExitStack) -> Rooted:
+def mount_root(deps: Deps, record: Container, space: UserSpace | None, undo: ExitStack) -> Rooted:
     """Mount the layers, prepare the user's mounts and look up the user; ``undo`` takes it all back.
 
+    ``space`` is the container's own user namespace, if it has one: all is then shown with its owners.
     InvalidArgument in Docker's words for a user that is not there or a bind source that cannot be.
     """
     path = deps.snapshots.merged(record.id)
     undo.callback(unmount_root, deps, record.id)
-    for each in deps.snapshots.rw_mounts(record.id):
+    layers = deps.snapshots.rw_mounts(record.id)
+    for each in layers:
         mount(each)
     wanted = in_order([*record.mounts, *tmpfs_mounts(record.host_config)])
     mounts = tuple(_spec_mount(deps, record, each, path, undo) for each in wanted)
+    if space is not None:
+        mounts = show_volumes(space, wanted, mounts)
     if not any(each.destination == "/dev/shm" for each in mounts):
         mounts += shared_memory(deps, record, undo)
     account = account_in(path, record.config.user, record.host_config.group_add or ())
     if record.config.working_dir:
         _make_folder(path, record.config.working_dir)
+    if space is not None:
+        path = show_root(space, path, layers)
     return Rooted(path, mounts, account)
 
 

@@ -12,7 +12,7 @@ from pier.containers.container import Container
 from pier.containers.hostconfig import HostConfig, ThrottleDevice
 from pier.containers.security import Confinement
 from pier.errors import InvalidArgument
-from pier.runtime.plan import Device, DeviceRule, Resources, SpecMount, SpecPlan, Throttle, Ulimit
+from pier.runtime.plan import Device, DeviceRule, IdMap, Resources, SpecMount, SpecPlan, Throttle, Ulimit
 
 _DEVICE_RULE: Final = re.compile(r"([acb]) (\d{1,9}|\*):(\d{1,9}|\*) ([rwm]{1,3})")
 _DEVICE_TYPES: Final[dict[str, Literal["a", "b", "c"]]] = {"a": "a", "b": "b", "c": "c"}
@@ -23,7 +23,7 @@ DEFAULT_PATH: Final = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 class Prepared:
     """What a start has found out and made.
 
-    ``pid_mode`` and ``ipc_mode`` are as :class:`SpecPlan` wants them; ``etc`` the files to mount at
+    ``pid_mode``, ``ipc_mode`` and ``userns`` are as :class:`SpecPlan` wants them; ``etc`` the files to mount at
     ``/etc/hosts`` and the like; ``throttles`` maps a device's path to its numbers.
     """
 
@@ -39,6 +39,9 @@ class Prepared:
     cap_drop: tuple[str, ...] = ()
     pid_mode: str = "private"
     ipc_mode: str = "private"
+    userns: str = "host"
+    uid_maps: tuple[IdMap, ...] = ()
+    gid_maps: tuple[IdMap, ...] = ()
     devices: tuple[Device, ...] = ()
     ulimits: tuple[Ulimit, ...] = ()
     init: Path | None = None
@@ -71,6 +74,9 @@ def spec_plan(record: Container, made: Prepared) -> SpecPlan:
         ipc_mode=made.ipc_mode,
         uts_mode="host" if host.uts_mode == "host" else "private",
         cgroupns_mode=host.cgroupns_mode or "private",
+        userns=made.userns,
+        uid_maps=made.uid_maps,
+        gid_maps=made.gid_maps,
         resources=resources(host, made.block_numbers or {}),
         devices=made.devices,
         device_rules=tuple(device_rules(host.device_cgroup_rules or ())),

@@ -7,6 +7,7 @@ from pier.containers.container import Container
 from pier.containers.create import CREATE, undo_creation
 from pier.containers.deps import Deps
 from pier.containers.forget import REMOVE, finish_removal, forget
+from pier.containers.mapped import left
 from pier.containers.registry import Live
 from pier.containers.restart import starts_with_daemon
 from pier.containers.teardown import clean, release
@@ -75,7 +76,7 @@ async def _clean_strangers(deps: Deps, alive: set[str]) -> None:
     folders = await asyncio.to_thread(_run_folders, deps)
     ours = {live.record.id for live in deps.registry}
     mounted = set(deps.snapshots.rw_snapshots())
-    for container_id in (known | folders | (mounted & ours)) - alive:
+    for container_id in (known | folders | left(deps) | (mounted & ours)) - alive:
         try:
             await clean(deps, container_id)
         except (PierError, OSError) as error:

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import suppress
 
+from pier.containers import mapped
 from pier.containers.announce import announce_network, announce_unmount
 from pier.containers.container import Container, MountPoint
 from pier.containers.deps import Deps
@@ -55,11 +56,18 @@ def driver_of(deps: Deps, endpoint: Endpoint) -> str:
 
 def clean_later(deps: Deps, live: Live) -> None:
     """Begin :func:`clean`; a start of the same container awaits it (``live.teardown``)."""
-    live.teardown = deps.background.spawn(clean(deps, live.record.id), "teardown", container=live.record.id)
+    record = live.record
+    cleaning = clean(deps, record.id, was_mapped=record.id_range is not None)
+    live.teardown = deps.background.spawn(cleaning, "teardown", container=record.id)
 
 
-async def clean(deps: Deps, container_id: str) -> None:
-    """Remove what the process leaves: the runtime's state and cgroup, the sandbox, the mounted root, its files."""
+async def clean(deps: Deps, container_id: str, *, was_mapped: bool = True) -> None:
+    """Remove what the process leaves: the runtime's state and cgroup, the sandbox, the mounted root, its files.
+
+    ``was_mapped``: it may have had a user namespace.
+    """
+    if was_mapped:
+        await asyncio.to_thread(mapped.remove, deps, container_id)
     await asyncio.gather(
         deps.runtime.delete(container_id, force=True),
         deps.networks.remove_sandbox(container_id),

@@ -30,7 +30,8 @@ async def tree_of(deps: Deps, record: Container, *, writable: bool = False) -> A
     """The container's tree with its volumes. For a stopped one that is to be written, hold its lock."""
     running = running_root(record)
     if running is not None:
-        yield View(running, skip=tuple(_system_devices(running.parent)))
+        mapped = running.parent / "ns/user" if record.id_range else None
+        yield View(running, skip=tuple(_system_devices(running.parent)), user_namespace=mapped)
         return
     acquired: list[str] = []
     user = f"{record.id}:copy"
@@ -46,7 +47,9 @@ async def tree_of(deps: Deps, record: Container, *, writable: bool = False) -> A
 def layers_of(deps: Deps, record: Container) -> View:
     """The container's layers alone, without volumes: what ``export`` takes."""
     merged = deps.snapshots.merged(record.id)
-    return View(merged) if running_root(record) is not None else View(merged, _layers(deps, record, False))
+    if running_root(record) is not None and record.id_range is None:
+        return View(merged)
+    return View(merged, _layers(deps, record, False))
 
 
 def running_root(record: Container) -> Path | None:

@@ -115,10 +115,28 @@ def _namespaces(config: ContainerConfig, host: HostConfig) -> None:
     for what, mode, allowed in modes:
         if mode not in allowed and not (what in ("PID", "IPC") and network_peer(mode)):
             raise InvalidArgument(f"invalid {what} mode: {mode}")
+    if host.userns_mode == "private":
+        _user_namespace(host)
     if host.uts_mode == "host" and (config.hostname or config.domainname):
         raise InvalidArgument("conflicting options: hostname and the UTS mode")
     if len(config.hostname) > _HOSTNAME_LIMIT or "\n" in config.hostname or "\0" in config.hostname:
         raise InvalidArgument(f"invalid hostname: {config.hostname!r}")
+
+
+def _user_namespace(host: HostConfig) -> None:
+    """Docker's conflicts with a user namespace, and what cannot be had in one at all."""
+    conflicts = (
+        (host.privileged, "privileged mode is incompatible with user namespaces.  You must run the container in the "
+                          "host namespace when running privileged mode"),
+        (host.network_mode == "host", "cannot share the host's network namespace when user namespaces are enabled"),
+        (host.pid_mode == "host", "cannot share the host PID namespace when user namespaces are enabled"),
+        (host.ipc_mode == "host", "cannot share the host IPC namespace when user namespaces are enabled"),
+        (host.devices or host.device_requests, "devices are incompatible with user namespaces: they belong to users "
+                                               "of the host, who are not known in the container"),
+    )  # fmt: skip
+    for wrong, message in conflicts:
+        if wrong:
+            raise InvalidArgument(message)
 
 
 def _network(config: ContainerConfig, host: HostConfig) -> None:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pier.linux.helper_copyin import CopyIn, Wishes
 from pier.linux.helper_copyout import CopyOut
@@ -12,6 +12,9 @@ from pier.linux.helper_pack import Output, Packer
 from pier.linux.helper_paths import Refused, describe
 from pier.linux.helper_tarread import TarReader
 from pier.linux.helper_view import open_view
+from pier.linux.libc import check, libc
+
+_CLONE_NEWUSER: Final = 0x10000000
 
 
 def run(task: dict[str, Any], enter: Callable[[int], None]) -> dict[str, Any]:
@@ -21,9 +24,26 @@ def run(task: dict[str, Any], enter: Callable[[int], None]) -> dict[str, Any]:
         if task["mounts"]:
             os.close(root)
             root = open_view(Path(task["folder"]), task["mounts"], task["binds"])
+        if "user_namespace" in task:
+            enter = _into(task["user_namespace"], enter)
         return _VERBS[task["verb"]](task, root, enter)
     except Refused as refused:
         return {"error": refused.kind, "message": str(refused)}
+
+
+def _into(namespace: str, enter: Callable[[int], None]) -> Callable[[int], None]:
+    """``enter``, and then become root in a user namespace, whose file must be opened before."""
+    descriptor = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
+
+    def entering(root: int) -> None:
+        enter(root)
+        check(libc.setns(descriptor, _CLONE_NEWUSER), namespace)
+        os.close(descriptor)
+        os.setgroups([])
+        os.setresgid(0, 0, 0)
+        os.setresuid(0, 0, 0)
+
+    return entering
 
 
 def _describe(task: dict[str, Any], root: int, enter: Callable[[int], None]) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def mount(wanted: Mount) -> None:
         _classic_overlay(wanted)
         return
     try:
-        _move_mount(descriptor, wanted.target)
+        attach(descriptor, wanted.target)
     finally:
         os.close(descriptor)
 
@@ -185,7 +185,8 @@ def _fail(context: int, target: Path) -> None:
     raise OSError(number, f"{os.strerror(number)} ({said[2:]})" if said else os.strerror(number), os.fspath(target))
 
 
-def _move_mount(descriptor: int, target: Path) -> None:
+def attach(descriptor: int, target: Path) -> None:
+    """Put the detached mount of a descriptor at ``target``."""
     flags = _MOVE_MOUNT_F_EMPTY_PATH
     check(libc.syscall(_SYS_MOVE_MOUNT, descriptor, b"", _AT_FDCWD, os.fsencode(target), flags), target)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from pier.linux.libc import check, libc
+from pier.linux.userns import held
 
 _CLONE_NEWNET: Final = 0x40000000
 _MS_BIND: Final = 0x1000
@@ -19,16 +20,27 @@ _MNT_DETACH: Final = 2
 _OWN: Final = "/proc/thread-self/ns/net"
 
 
-def pin_new(path: Path) -> None:
-    """Make a network namespace and pin it at ``path``, which is created. OSError EEXIST where it is pinned."""
+def pin_new(path: Path, owner: Path | None = None) -> None:
+    """Make a network namespace and pin it at ``path``, which is created. OSError EEXIST where it is pinned.
+
+    ``owner`` is a pinned user namespace that it is to belong to; else it is this process's.
+    """
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDONLY | os.O_CLOEXEC, 0o444))
     try:
+        if owner is not None:
+            _pin_owned(path, owner)
+            return
         with _returning():
             check(libc.unshare(_CLONE_NEWNET))
             check(libc.mount(_OWN.encode(), os.fsencode(path), None, _MS_BIND, None), path)
     except BaseException:
         path.unlink()
         raise
+
+
+def _pin_owned(path: Path, owner: Path) -> None:
+    with held(["nsenter", f"--user={owner}", "unshare", "--net"]) as pid:
+        check(libc.mount(f"/proc/{pid}/ns/net".encode(), os.fsencode(path), None, _MS_BIND, None), path)
 
 
 def unpin(path: Path) -> None:

@@ -162,13 +162,14 @@ async def spawn(
 def spawn_sync(
     argv: Sequence[str | os.PathLike[str]],
     *,
+    stdin: Stream = None,
     stdout: Stream = None,
     stderr: Stream = None,
     env: Mapping[str, str] | None = None,
     new_session: bool = False,
 ) -> Child:
     """:func:`spawn` for threads and for programs without a loop."""
-    return Child(_popen(argv, None, stdout, stderr, env, None, (), new_session))
+    return Child(_popen(argv, stdin, stdout, stderr, env, None, (), new_session))
 
 
 async def run(

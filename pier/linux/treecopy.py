@@ -31,13 +31,15 @@ class Bind:
 class View:
     """``mounts`` and ``binds`` are made by the helper in a mount namespace of its own, binds only with mounts.
 
-    ``skip``: device numbers of file systems whose content is not copied.
+    ``skip``: device numbers of file systems whose content is not copied. ``user_namespace`` (a path) is entered,
+    for a tree that is mounted already: owners are then as they are seen in it.
     """
 
     root: Path
     mounts: tuple[Mount, ...] = ()
     binds: tuple[Bind, ...] = ()
     skip: tuple[int, ...] = ()
+    user_namespace: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,4 +129,6 @@ def _task(view: View, verb: str, **more: Any) -> dict[str, Any]:
     ]
     binds = [{"source": each.source, "target": each.target, "read_only": each.read_only} for each in view.binds]
     common = {"folder": os.fspath(view.root), "mounts": mounts, "binds": binds, "skip": view.skip}
+    if view.user_namespace is not None:
+        more["user_namespace"] = os.fspath(view.user_namespace)
     return {"task": "copy", "verb": verb, **common, **more}

@@ -14,14 +14,17 @@ _SETTINGS: Final = (
 )
 
 
-def create(folder: Path, container_id: str) -> Path:
-    """A new namespace with its loopback up. One that a former run of the container left is replaced."""
+def create(folder: Path, container_id: str, owner: Path | None = None) -> Path:
+    """A new namespace with its loopback up. One that a former run of the container left is replaced.
+
+    ``owner`` is the pinned user namespace that it belongs to, if it is not the daemon's.
+    """
     path = folder / container_id
     try:
-        namespaces.pin_new(path)
+        namespaces.pin_new(path, owner)
     except FileExistsError:
         namespaces.unpin(path)
-        namespaces.pin_new(path)
+        namespaces.pin_new(path, owner)
     try:
         with namespaces.inside(path), links.open_route_socket() as sock:
             sock.batch([links.set_up()])

@@ -113,9 +113,12 @@ class Networks:
         """The live endpoints of a network."""
         return tuple(endpoint for endpoint in self._live.values() if endpoint.network_id == network_id)
 
-    async def create_sandbox(self, container_id: str) -> Path:
-        """A new network namespace with its loopback up, pinned at ``run/netns/<container_id>``."""
-        return await self._bridge.run(sandboxes.create, self._folder, container_id)
+    async def create_sandbox(self, container_id: str, owner: Path | None = None) -> Path:
+        """A new network namespace with its loopback up, pinned at ``run/netns/<container_id>``.
+
+        ``owner`` is the pinned user namespace that it is to belong to, if not the daemon's.
+        """
+        return await self._bridge.run(sandboxes.create, self._folder, container_id, owner)
 
     async def remove_sandbox(self, container_id: str) -> None:
         """Unpin it; the kernel ends it with its last process. Idempotent."""

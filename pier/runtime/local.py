@@ -52,9 +52,9 @@ class LocalRuntime:
         self.anticipate()
         spec = bundles.read(bundle)
         uncompiled = self._use_filter(bundle, spec)
-        wanted = Launch(
-            self._conmon, self._program.executable(), self._program.options(), id, bundle, stdio, tmp=self._run
-        )
+        mapped = _has_user_namespace(spec)
+        program, options = self._program.command(chowns=mapped and not _fed(stdio))
+        wanted = Launch(self._conmon, program, options, id, bundle, stdio, tmp=self._run)
         try:
             launched = await launch(wanted, place=self._place())
         except LaunchError as error:
@@ -65,7 +65,7 @@ class LocalRuntime:
             raise
         if uncompiled and self._filters:
             self._filters.keep(uncompiled, self._program.root / id / "seccomp.bpf")
-        return self._supervised(launched, id, bundle, stdio)
+        return self._supervised(launched, id, bundle, stdio, mapped=mapped)
 
     def _use_filter(self, bundle: Path, spec: dict[str, Any]) -> str | None:
         """Write the compiled filter into the bundle, or return the key of the one that will be compiled."""
@@ -86,6 +86,8 @@ class LocalRuntime:
         stdio: Stdio,
         of: Supervised | None = None,
         exec_id: str = "",
+        *,
+        mapped: bool = False,
     ) -> Supervised:
         """The record of what was launched. What ended meanwhile has start time 0: ``wait`` finds its exit file."""
         supervised = Supervised(
@@ -99,6 +101,7 @@ class LocalRuntime:
             cgroup=of.cgroup if of else cgroup.group_of(launched.pid),
             stdio=stdio,
             exec_id=exec_id or None,
+            user_namespace=of.user_namespace if of else mapped,
         )
         self._inputs.hold(supervised)
         return supervised
@@ -161,10 +164,12 @@ class LocalRuntime:
         os.makedirs(directory, mode=0o700)
         spec = directory / "process.json"
         bundles.write_json(spec, process)
+        foreign = container.user_namespace or _is_foreign(process)
+        program, options = self._program.command(chowns=foreign and not _fed(stdio))
         wanted = Launch(
             self._conmon,
-            self._program.executable(),
-            self._program.options(),
+            program,
+            options,
             container.id,
             directory,
             stdio,
@@ -251,6 +256,21 @@ class LocalRuntime:
         await self._warmth.close()
         self._inputs.close()
         self._program.close()
+
+
+def _fed(stdio: Stdio) -> bool:
+    return stdio.stdin or stdio.terminal
+
+
+def _has_user_namespace(spec: dict[str, Any]) -> bool:
+    return any(each.get("type") == "user" for each in spec.get("linux", {}).get("namespaces", ()))
+
+
+def _is_foreign(process: dict[str, Any]) -> bool:
+    user = process.get("user", {})
+    return bool(user.get("uid") or user.get("gid"))
+
+
 
 
 def _move_supervisor(trees: cgroup.Hierarchies, pid: int, group: str) -> None:

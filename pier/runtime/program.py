@@ -17,6 +17,7 @@ from pier.linux.sealed import sealed_copy
 
 _VERSION: Final = re.compile(rb"version (\S+)")
 _TIMEOUT: Final = 60.0
+_DEVICES_SPARED: Final = (1, 24)  # the first crun that leaves the owner of /dev/null alone
 
 
 class Program:
@@ -47,6 +48,17 @@ class Program:
         if self._sealed is not None:
             os.close(self._sealed[0])
             self._sealed = None
+
+    def command(self, *, chowns: bool) -> tuple[str, list[str]]:
+        """What a supervisor is to execute for ``create`` and ``exec``, and the options before these words.
+
+        ``chowns``: the process's standard input, if nobody feeds it, is the host's own ``/dev/null``, and belongs
+        to somebody else than the host's root. crun before 1.24 gives the device to him, for the whole host; an
+        empty pipe in its place costs a shell.
+        """
+        if not (chowns and self.name == "crun" and _numbers(self.version) < _DEVICES_SPARED):
+            return self.executable(), self.options()
+        return "/bin/sh", ["-c", 'exec "$0" "$@" <<end\nend', self.executable(), *self.options()]
 
     def options(self) -> list[str]:
         """Options that stand before every command."""
@@ -84,6 +96,10 @@ class Program:
         except TimeoutError as error:
             raise Internal(f"OCI runtime {command} failed: {self.name} does not end") from error
         return finished.returncode, said(finished.stderr.decode(errors="replace"))
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(each) for each in re.findall(r"\d+", version)[:2])
 
 
 def _version(path: Path) -> str:

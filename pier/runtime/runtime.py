@@ -51,7 +51,8 @@ class Supervised(msgspec.Struct, frozen=True):
 
     The pids are paired with start times (:func:`pier.linux.process.start_time`), so a pid that has been used
     again is never taken for ours. ``directory`` holds the attach socket, the control fifo and the exit file.
-    ``cgroup`` is the container's path below the hierarchies' mount points.
+    ``cgroup`` is the container's path below the hierarchies' mount points. ``user_namespace``: the container has one
+    that is not the host's.
     """
 
     id: str
@@ -64,6 +65,7 @@ class Supervised(msgspec.Struct, frozen=True):
     cgroup: str
     stdio: Stdio
     exec_id: str | None = None
+    user_namespace: bool = False
 
     @property
     def attach_socket(self) -> Path:
