@@ -24,6 +24,7 @@ class LocalContentStore:
     """Implements :class:`pier.content.store.ContentStore` in the folder ``root``."""
 
     def __init__(self, root: Path) -> None:
+        self._index = root / "index.json"
         self._blobs = root / "blobs" / "sha256"
         self._ingests = root / "ingest"
         trash = root / ".trash"
@@ -55,6 +56,10 @@ class LocalContentStore:
         """Let ``key`` be opened again; for the ingest."""
         with self._lock:
             self._open.discard(key)
+
+    def set_index(self, data: bytes) -> None:
+        with disk_errors():
+            atomic_write(self._index, data, 0o644)
 
     def put(self, data: bytes) -> Digest:
         digest = sha256(data)

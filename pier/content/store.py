@@ -96,6 +96,9 @@ class ContentStore(Protocol):
     def delete(self, digest: Digest) -> None:
         """Remove the blob, quickly; one that is not there is no error."""
 
+    def set_index(self, data: bytes) -> None:
+        """Replace the layout's ``index.json`` (OCI image-layout)."""
+
     def walk(self) -> Iterator[BlobInfo]:
         """Every blob, in no order."""
 

@@ -17,6 +17,7 @@ from pier.daemon.config import Config
 from pier.daemon.system import HostSystem
 from pier.daemon.values import integer, size, ulimit_pair
 from pier.events.bus import EventBus
+from pier.images.contentindex import ContentIndex
 from pier.images.deps import Images
 from pier.images.release import collect
 from pier.linux import cgroup, trees
@@ -44,6 +45,7 @@ class Daemon:
     config: Config
     services: Services
     database: Database
+    indexing: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Finish or undo what the last daemon left half-done, and adopt the containers that run."""
@@ -53,10 +55,13 @@ class Daemon:
         await services.networks.start()
         await supervisor.recover(services.containers)
         await collect(services.images)
+        self.indexing = asyncio.create_task(ContentIndex(services.images).keep())
 
     async def stop(self) -> None:
         """Let go of everything; containers run on."""
         services = self.services
+        if self.indexing is not None:
+            self.indexing.cancel()
         await supervisor.close(services.containers)
         await services.containers.background.drain()
         await services.networks.close()

@@ -85,6 +85,10 @@ class Subscription(AsyncIterator[Event]):
     def _remaining(self) -> float | None:
         return None if self._until_ns is None else max(0.0, (self._until_ns - time.time_ns()) / 1e9)
 
+    def clear(self) -> None:
+        """Forget what is queued."""
+        self._queue.clear()
+
     def close(self) -> None:
         """End the iteration once what is queued has been read; a second time is no error."""
         self._ended = True
