@@ -11,33 +11,18 @@ import pytest
 from pier.client.endpoint import TLSFiles
 from pier.client.tls import TLSStream, connect_tls
 from pier.errors import Unavailable
-
-# A certificate for localhost that is its own authority, valid for a century, and its key: good for nothing else.
-CERTIFICATE = """-----BEGIN CERTIFICATE-----
-MIIBmjCCAUGgAwIBAgIUeoISIfGD+bPeZoyzufTHY0yBdpgwCgYIKoZIzj0EAwIw
-FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMTA0NDU1NVoYDzIxMjYxMDI4
-MDQ0NTU1WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
-PQMBBwNCAAQqdav4Qnzj7I5X/hNipqwCKMGdIUSDNXese0ojPad3cX25J8FrRgUu
-zaELqkBe3v+dDu+4531Nqgb/f5zVdhkmo28wbTAdBgNVHQ4EFgQUczhgFNl9EThV
-M9dSzPMhSR4QWZwwHwYDVR0jBBgwFoAUczhgFNl9EThVM9dSzPMhSR4QWZwwDwYD
-VR0TAQH/BAUwAwEB/zAaBgNVHREEEzARgglsb2NhbGhvc3SHBH8AAAEwCgYIKoZI
-zj0EAwIDRwAwRAIgC/xcuGDLfGtXYajpF1bnSTxo09/Uu80BvEkUihjNn24CIGuG
-SbCKMgKDZj3FxfJcfBkxe6qyuVDoB11hqeM4WaHU
------END CERTIFICATE-----
-"""
-KEY = """-----BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgkniZDrM5cRUVH/6a
-5gzcsCIWBkzp+sxyxLQ/muDNFPahRANCAAQqdav4Qnzj7I5X/hNipqwCKMGdIUSD
-NXese0ojPad3cX25J8FrRgUuzaELqkBe3v+dDu+4531Nqgb/f5zVdhkm
------END PRIVATE KEY-----
-"""
+from pier.linux.process import run_sync
 
 
 @pytest.fixture
 def files(tmp_path: Path) -> TLSFiles:
-    for name, text in (("ca", CERTIFICATE), ("cert", CERTIFICATE), ("key", KEY)):
-        (tmp_path / f"{name}.pem").write_text(text)
-    return TLSFiles(str(tmp_path / "ca.pem"), str(tmp_path / "cert.pem"), str(tmp_path / "key.pem"), verify=True)
+    """A certificate for localhost that is its own authority, and its key."""
+    certificate, key = str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
+    new = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "3"]
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    made = run_sync([*new, *names, "-keyout", key, "-out", certificate])
+    assert made.returncode == 0, made.stderr
+    return TLSFiles(certificate, certificate, key, verify=True)
 
 
 @pytest.fixture
