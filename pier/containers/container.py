@@ -18,6 +18,7 @@ from typing import Any, Literal
 import msgspec
 
 from pier.containers.config import ContainerConfig, EndpointSettings
+from pier.containers.healthstate import Health
 from pier.containers.hostconfig import HostConfig
 from pier.networks.network import Endpoint
 from pier.oci.digest import Digest
@@ -27,7 +28,7 @@ Status = Literal["created", "running", "paused", "restarting", "removing", "exit
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Where the container stands. Times in nanoseconds since the epoch, 0 is never."""
+    """Where the container stands. Times in nanoseconds since the epoch, 0 is never. ``health`` None: no check."""
 
     status: Status = "created"
     pid: int = 0
@@ -36,6 +37,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     oom_killed: bool = False
     started_at: int = 0
     finished_at: int = 0
+    health: Health | None = None
 
     @property
     def running(self) -> bool:

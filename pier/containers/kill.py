@@ -6,6 +6,7 @@ from typing import Final
 
 from pier.containers.announce import announce
 from pier.containers.deps import Deps
+from pier.containers.health import monitor
 from pier.containers.registry import Live
 from pier.containers.signals import parse_signal, stop_signal
 from pier.containers.state import check_alive
@@ -86,3 +87,4 @@ async def _thaw(deps: Deps, live: Live) -> None:
         except PierError:
             return  # it has ended meanwhile
         announce(deps, deps.registry.put(live, live.record.with_state(status="running")), "unpause")
+        monitor(deps, live)

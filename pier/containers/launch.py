@@ -12,6 +12,7 @@ from pier.containers.attach import connect_pending, end_pending
 from pier.containers.attachnet import Networked, join_networks
 from pier.containers.container import Container
 from pier.containers.deps import Deps
+from pier.containers.healthstate import at_start
 from pier.containers.mapped import UserSpace
 from pier.containers.prepare import prepared
 from pier.containers.registry import Live
@@ -50,7 +51,10 @@ async def launch(deps: Deps, live: Live, *, by_policy: bool) -> None:
         stopped_by_user=False,
         restart_count=live.record.restart_count + 1 if by_policy else 0,
     )
-    record = record.with_state(status="running", pid=sup.pid, exit_code=0, error="", oom_killed=False, started_at=now)
+    health = at_start(record.config, record.state.health)
+    record = record.with_state(
+        status="running", pid=sup.pid, exit_code=0, error="", oom_killed=False, started_at=now, health=health
+    )
     deps.registry.put(live, record)
     if not by_policy:
         live.restart_delay = 0.0

@@ -2,7 +2,9 @@
 
 from pier.containers.announce import announce
 from pier.containers.deps import Deps
+from pier.containers.health import cease, monitor
 from pier.containers.state import check_pause, check_unpause
+from pier.errors import PierError
 
 
 async def pause(deps: Deps, reference: str) -> None:
@@ -11,7 +13,12 @@ async def pause(deps: Deps, reference: str) -> None:
     async with live.lock:
         check_pause(live.record)
         assert live.record.supervised is not None
-        await deps.runtime.pause(live.record.supervised)
+        await cease(live)
+        try:
+            await deps.runtime.pause(live.record.supervised)
+        except PierError:
+            monitor(deps, live)
+            raise
         announce(deps, deps.registry.put(live, live.record.with_state(status="paused")), "pause")
 
 
@@ -23,3 +30,4 @@ async def unpause(deps: Deps, reference: str) -> None:
         assert live.record.supervised is not None
         await deps.runtime.resume(live.record.supervised)
         announce(deps, deps.registry.put(live, live.record.with_state(status="running")), "unpause")
+        monitor(deps, live)

@@ -36,13 +36,13 @@ class Live:
 
     ``pending`` are attachments that wait for the next start. ``ended`` is set while there is no process.
     ``teardown`` frees what the last process used; a start awaits it. ``restarter`` sleeps until the policy's
-    next start. ``rotation`` keeps the log small. ``removing`` is set from the moment somebody decided to
-    remove it; ``kept`` while ``restart`` stops it, so that ``--rm`` does not strike.
+    next start. ``rotation`` keeps the log small, ``monitor`` checks its health. ``removing`` is set from the moment
+    somebody decided to remove it; ``kept`` while ``restart`` stops it, so that ``--rm`` does not strike.
     """
 
     __slots__ = (
-        "ended", "execs", "kept", "lock", "pending", "record", "removing", "restart_delay", "restarter", "rotation",
-        "supervisor", "teardown", "waiters",
+        "ended", "execs", "kept", "lock", "monitor", "pending", "record", "removing", "restart_delay", "restarter",
+        "rotation", "supervisor", "teardown", "waiters",
     )  # fmt: skip
 
     def __init__(self, record: Container) -> None:
@@ -54,6 +54,7 @@ class Live:
         self.supervisor: asyncio.Task[None] | None = None
         self.restarter: asyncio.Task[None] | None = None
         self.rotation: asyncio.Task[None] | None = None
+        self.monitor: asyncio.Task[None] | None = None
         self.teardown: asyncio.Task[None] | None = None
         self.ended = asyncio.Event()
         self.restart_delay = 0.0

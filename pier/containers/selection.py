@@ -56,7 +56,7 @@ def select(deps: Deps, filters: Filters) -> Selection:
         exposed = _ports(filters, "expose")
         tests.append(lambda record: bool(exposed & {parse_port(text) for text in record.config.exposed_ports or {}}))
     if "health" in filters:
-        tests.append(lambda record: "none" in filters.get("health"))
+        tests.append(lambda record: _health(record) in filters.get("health"))
     if filters.boolean("is-task", False):
         tests.append(lambda record: False)
     return Selection(lambda record: all(test(record) for test in tests), "status" in filters)
@@ -64,6 +64,10 @@ def select(deps: Deps, filters: Filters) -> Selection:
 
 def _has_ended(record: Container) -> bool:
     return record.state.started_at > 0 and not record.state.running
+
+
+def _health(record: Container) -> str:
+    return record.state.health.status if record.state.health else "none"
 
 
 def _check(filters: Filters) -> None:

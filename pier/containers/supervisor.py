@@ -7,6 +7,7 @@ from pier.containers.container import Container
 from pier.containers.create import CREATE, undo_creation
 from pier.containers.deps import Deps
 from pier.containers.forget import REMOVE, finish_removal, forget
+from pier.containers.health import cease
 from pier.containers.mapped import left
 from pier.containers.registry import Live
 from pier.containers.restart import starts_with_daemon
@@ -31,7 +32,7 @@ async def recover(deps: Deps) -> None:
     await deps.networks.recover(endpoints)
     for live in supervised:
         _hold_volumes(deps, live.record)
-        watch(deps, live)  # one that has ended meanwhile is told at once: its policy is honoured then
+        watch(deps, live, adopted=True)  # one that has ended meanwhile is told at once: its policy is honoured then
     dead = [live for live in deps.registry if live.record.supervised is None]
     await _clean_strangers(deps, {live.record.id for live in supervised})
     for live in dead:
@@ -46,6 +47,9 @@ async def close(deps: Deps) -> None:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
+        if live.monitor is not None:
+            await cease(live)
+            deps.registry.put(live, live.record)  # what its log has in memory only
     await deps.background.drain()
 
 

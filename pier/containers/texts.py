@@ -25,12 +25,12 @@ def human_duration(seconds: float) -> str:
 
 
 def status_text(state: State, now_ns: int) -> str:
-    """``Up 3 seconds (Paused)``, ``Exited (0) 2 minutes ago``, ``Created``."""
+    """``Up 3 seconds (healthy)``, ``Up 3 seconds (Paused)``, ``Exited (0) 2 minutes ago``, ``Created``."""
     up = human_duration((now_ns - state.started_at) / 1e9)
     ended = human_duration((now_ns - state.finished_at) / 1e9)
     match state.status:
         case "running":
-            return f"Up {up}"
+            return f"Up {up}{_health_text(state)}"
         case "paused":
             return f"Up {up} (Paused)"
         case "restarting":
@@ -43,3 +43,9 @@ def status_text(state: State, now_ns: int) -> str:
             return "Created"
         case _:
             return f"Exited ({state.exit_code}) {ended} ago" if state.finished_at else "Created"
+
+
+def _health_text(state: State) -> str:
+    if state.health is None:
+        return ""
+    return " (health: starting)" if state.health.status == "starting" else f" ({state.health.status})"

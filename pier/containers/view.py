@@ -7,6 +7,7 @@ import msgspec
 
 from pier.containers.config import ContainerConfig, EndpointSettings
 from pier.containers.container import Container, MountPoint
+from pier.containers.healthstate import Health
 from pier.containers.hostconfig import HostConfig
 from pier.containers.ports import port_map
 from pier.events.timestamps import rfc3339
@@ -26,6 +27,7 @@ _NO_ENDPOINT: Final = Endpoint(id="", network_id="", network_name="", container_
 def state_json(record: Container) -> dict[str, Any]:
     """``State``."""
     state = record.state
+    health = {"Health": _health_json(state.health)} if state.health else {}
     return {
         "Status": state.status,
         "Running": state.running,
@@ -38,7 +40,21 @@ def state_json(record: Container) -> dict[str, Any]:
         "Error": state.error,
         "StartedAt": rfc3339(state.started_at),
         "FinishedAt": rfc3339(state.finished_at),
+        **health,
     }
+
+
+def _health_json(health: Health) -> dict[str, Any]:
+    log = [
+        {
+            "Start": rfc3339(each.started_at),
+            "End": rfc3339(each.ended_at),
+            "ExitCode": each.exit_code,
+            "Output": each.output,
+        }
+        for each in health.log
+    ]
+    return {"Status": health.status, "FailingStreak": health.failing_streak, "Log": log}
 
 
 def config_json(config: ContainerConfig) -> dict[str, Any]:

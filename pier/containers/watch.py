@@ -6,6 +6,8 @@ from pier.containers.announce import announce
 from pier.containers.container import Container
 from pier.containers.deps import Deps
 from pier.containers.forget import forget
+from pier.containers.health import monitor
+from pier.containers.healthstate import at_end
 from pier.containers.launch import launch
 from pier.containers.logs import keep_log_small
 from pier.containers.registry import Live
@@ -34,12 +36,13 @@ async def begin(deps: Deps, live: Live, *, by_policy: bool = False) -> None:
     watch(deps, live)
 
 
-def watch(deps: Deps, live: Live) -> None:
-    """Await the process's end in a task, and deal with it."""
+def watch(deps: Deps, live: Live, *, adopted: bool = False) -> None:
+    """Await the process's end in a task, and deal with it; check its health until then."""
     sup = live.record.supervised
     assert sup is not None
     live.ended.clear()
     live.supervisor = asyncio.get_running_loop().create_task(_watch(deps, live, sup))
+    monitor(deps, live, adopted=adopted)
 
 
 async def _watch(deps: Deps, live: Live, sup: Supervised) -> None:
@@ -60,6 +63,8 @@ async def ended(deps: Deps, live: Live, sup: Supervised, result: ExitResult) -> 
         if before.supervised != sup:
             return
         delay = _delay(live, result)
+        if live.monitor is not None:
+            live.monitor.cancel()
         await release(deps, before)
         record = deps.registry.put(live, _ended(before, result, again=delay is not None))
         clean_later(deps, live)
@@ -128,6 +133,7 @@ def _ended(record: Container, result: ExitResult, again: bool) -> Container:
         exit_code=result.code,
         oom_killed=result.oom_killed,
         finished_at=max(result.finished_at, record.state.started_at),  # it may end before its start is known
+        health=at_end(record.state.health),
     )
 
 

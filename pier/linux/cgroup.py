@@ -203,6 +203,22 @@ def signal_all(trees: Hierarchies, group: str, number: int) -> None:
         signalled |= fresh
 
 
+def signal_session(trees: Hierarchies, group: str, session: int, number: int) -> None:
+    """Signal the processes in ``group`` that belong to the session of that number."""
+    signalled: set[int] = set()
+    while fresh := {pid for pid in pids(trees, group) if _session(pid) == session} - signalled:
+        for pid in fresh:
+            _signal(pid, number)
+        signalled |= fresh
+
+
+def _session(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return -1
+
+
 def _signal(pid: int, number: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         descriptor = pidfd_open(pid)

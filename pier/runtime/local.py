@@ -101,6 +101,7 @@ class LocalRuntime:
             cgroup=of.cgroup if of else cgroup.group_of(launched.pid),
             stdio=stdio,
             exec_id=exec_id or None,
+            session=_session(launched.pid) if exec_id else 0,
             user_namespace=of.user_namespace if of else mapped,
         )
         self._inputs.hold(supervised)
@@ -120,6 +121,9 @@ class LocalRuntime:
         await self._program.start(container.id)
 
     async def signal(self, container: Supervised, number: int, *, all: bool = False) -> None:
+        if all and container.session:
+            await asyncio.to_thread(cgroup.signal_session, self.trees, container.cgroup, container.session, number)
+            return
         descriptor = pidfd_open_same(container.pid, container.pid_start)
         if descriptor is None:
             raise Conflict(f"Container {container.id} is not running")
@@ -271,6 +275,13 @@ def _is_foreign(process: dict[str, Any]) -> bool:
     return bool(user.get("uid") or user.get("gid"))
 
 
+
+
+def _session(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return 0
 
 
 def _move_supervisor(trees: cgroup.Hierarchies, pid: int, group: str) -> None:

@@ -52,7 +52,7 @@ class Supervised(msgspec.Struct, frozen=True):
     The pids are paired with start times (:func:`pier.linux.process.start_time`), so a pid that has been used
     again is never taken for ours. ``directory`` holds the attach socket, the control fifo and the exit file.
     ``cgroup`` is the container's path below the hierarchies' mount points. ``user_namespace``: the container has one
-    that is not the host's.
+    that is not the host's. ``session``: the one that an exec's processes are in, 0 where it is not known.
     """
 
     id: str
@@ -66,6 +66,7 @@ class Supervised(msgspec.Struct, frozen=True):
     stdio: Stdio
     exec_id: str | None = None
     user_namespace: bool = False
+    session: int = 0
 
     @property
     def attach_socket(self) -> Path:
@@ -128,7 +129,10 @@ class Runtime(Protocol):
         """Let the user's program run. ``Conflict`` when it is not in the created state."""
 
     async def signal(self, container: Supervised, number: int, *, all: bool = False) -> None:
-        """Signal the first process, or every process of the container. ``Conflict`` when it has ended."""
+        """Signal the first process, or every process of the container. ``Conflict`` when it has ended.
+
+        ``all`` on an exec means its session: it, and what it has started.
+        """
 
     async def pause(self, container: Supervised) -> None:
         """Freeze every process; returns when all stand still."""

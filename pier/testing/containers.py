@@ -93,7 +93,7 @@ async def let_go(deps: Deps) -> None:
 async def reborn(deps: Deps, roots: Roots) -> Deps:
     """A new daemon over the same roots. The old one only lets go of its tasks and sockets, as kill -9 would."""
     for live in deps.registry:
-        for task in (live.supervisor, live.restarter, live.rotation):
+        for task in (live.supervisor, live.restarter, live.rotation, live.monitor):
             if task is not None:
                 task.cancel()
     await deps.networks.close()
