@@ -131,6 +131,7 @@ def _user_namespace(host: HostConfig) -> None:
         (host.network_mode == "host", "cannot share the host's network namespace when user namespaces are enabled"),
         (host.pid_mode == "host", "cannot share the host PID namespace when user namespaces are enabled"),
         (host.ipc_mode == "host", "cannot share the host IPC namespace when user namespaces are enabled"),
+        (host.oom_score_adj < 0, "a negative OomScoreAdj is incompatible with user namespaces"),
         (host.devices or host.device_requests, "devices are incompatible with user namespaces: they belong to users "
                                                "of the host, who are not known in the container"),
     )  # fmt: skip

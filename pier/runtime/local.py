@@ -53,7 +53,7 @@ class LocalRuntime:
         spec = bundles.read(bundle)
         uncompiled = self._use_filter(bundle, spec)
         mapped = _has_user_namespace(spec)
-        program, options = self._program.command(chowns=mapped and not _fed(stdio))
+        program, options = self._program.command(stdio, foreign=mapped)
         wanted = Launch(self._conmon, program, options, id, bundle, stdio, tmp=self._run)
         try:
             launched = await launch(wanted, place=self._place())
@@ -169,7 +169,7 @@ class LocalRuntime:
         spec = directory / "process.json"
         bundles.write_json(spec, process)
         foreign = container.user_namespace or _is_foreign(process)
-        program, options = self._program.command(chowns=foreign and not _fed(stdio))
+        program, options = self._program.command(stdio, foreign=foreign)
         wanted = Launch(
             self._conmon,
             program,
@@ -260,10 +260,6 @@ class LocalRuntime:
         await self._warmth.close()
         self._inputs.close()
         self._program.close()
-
-
-def _fed(stdio: Stdio) -> bool:
-    return stdio.stdin or stdio.terminal
 
 
 def _has_user_namespace(spec: dict[str, Any]) -> bool:

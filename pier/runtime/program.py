@@ -14,6 +14,7 @@ from typing import Any, Final
 from pier.errors import Conflict, Internal, NotFound, Unsupported
 from pier.linux.process import run, run_sync
 from pier.linux.sealed import sealed_copy
+from pier.runtime.runtime import Stdio
 
 _VERSION: Final = re.compile(rb"version (\S+)")
 _TIMEOUT: Final = 60.0
@@ -49,16 +50,19 @@ class Program:
             os.close(self._sealed[0])
             self._sealed = None
 
-    def command(self, *, chowns: bool) -> tuple[str, list[str]]:
+    def command(self, stdio: Stdio, *, foreign: bool) -> tuple[str, list[str]]:
         """What a supervisor is to execute for ``create`` and ``exec``, and the options before these words.
 
-        ``chowns``: the process's standard input, if nobody feeds it, is the host's own ``/dev/null``, and belongs
-        to somebody else than the host's root. crun before 1.24 gives the device to him, for the whole host; an
-        empty pipe in its place costs a shell.
+        ``foreign``: the process belongs to somebody else than the host's root. crun before 1.24 gives him the
+        streams that it is started with; where they are the host's own ``/dev/null`` (the input that nobody feeds;
+        the output before there is a terminal), that is his then, for the whole host. Others in their place cost
+        a shell.
         """
-        if not (chowns and self.name == "crun" and _numbers(self.version) < _DEVICES_SPARED):
+        spares = self.name != "crun" or _numbers(self.version) >= _DEVICES_SPARED
+        if spares or not foreign or (stdio.stdin and not stdio.terminal):
             return self.executable(), self.options()
-        return "/bin/sh", ["-c", 'exec "$0" "$@" <<end\nend', self.executable(), *self.options()]
+        output = ">&2 " if stdio.terminal else ""
+        return "/bin/sh", ["-c", f'exec "$0" "$@" {output}<<end\nend', self.executable(), *self.options()]
 
     def options(self) -> list[str]:
         """Options that stand before every command."""

@@ -5,6 +5,7 @@ import os
 import stat
 import tarfile
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from pier.containers import copy, inspect, remove, start, stop
 from pier.containers.deps import Deps
 from pier.errors import InvalidArgument, Unsupported
+from pier.runtime.select import select_runtime
 from tests.system.containers.conftest import Box
 
 OWN = {"UsernsMode": "private"}
@@ -132,6 +134,8 @@ async def test_the_host_s_dev_null_keeps_its_owner(box: Box) -> None:
     assert (await box.exec(container, "sh", "-c", "cat; id -u", user="web"))[0] == "1000\n"
     plain = await box.start(*SLEEP)
     assert (await box.exec(plain, "sh", "-c", "cat; id -u", user="1234"))[0] == "1234\n"
+    assert await said(box, "tty > /dev/null && id -u", Tty=True, User="web") == "1000\r\n"
+    await box.exec(plain, "sh", "-c", "id -u", user="1234", tty=True)
     after = os.stat("/dev/null")
     assert (after.st_uid, after.st_gid) == (before.st_uid, before.st_gid) == (0, 0)
 
@@ -180,6 +184,18 @@ async def test_ranges_do_not_overlap(box: Box) -> None:
     assert all(later - earlier >= 65536 for earlier, later in pairwise(starts))
 
 
+async def test_runc(box: Box) -> None:
+    runc = await select_runtime("runc", run=box.roots.run)
+    box.deps = replace(box.deps, runtime=runc)
+    container = await box.start(*SLEEP, host={**OWN, "Binds": ["vol:/data"], "NetworkMode": "bridge"})
+    await box.until_said(container, "up")
+    said, code = await box.exec(container, "sh", "-c", "id -u; stat -c %u / /data; touch /x /data/x; ls /sys/class/net")
+    assert (said.split(), code) == (["0", "0", "1000", "eth0", "lo"], 0)
+    assert (upper(box, container) / "x").stat().st_uid == 0
+    await remove.remove(box.deps, container, force=True)
+    await runc.close()
+
+
 async def test_copying_in_and_out(box: Box) -> None:
     running = await box.start(*SLEEP, host={**OWN, "Binds": ["vv:/v"]})
     await box.until_said(running, "up")
@@ -216,6 +232,8 @@ async def test_a_new_daemon_finds_it(box: Box) -> None:
         ({"Privileged": True}, "privileged mode is incompatible with user namespaces"),
         ({"NetworkMode": "host"}, "cannot share the host's network namespace when user namespaces are enabled"),
         ({"PidMode": "host"}, "cannot share the host PID namespace when user namespaces are enabled"),
+        ({"IpcMode": "host"}, "cannot share the host IPC namespace when user namespaces are enabled"),
+        ({"OomScoreAdj": -1}, "a negative OomScoreAdj is incompatible with user namespaces"),
         ({"Devices": [{"PathOnHost": "/dev/null"}]}, "devices are incompatible with user namespaces"),
         ({"UsernsMode": "keep-id"}, "invalid user namespace mode: keep-id"),
     ],

@@ -105,6 +105,10 @@ def test_user_namespace() -> None:
     assert "user" in namespaces(spec)
     assert spec["linux"]["uidMappings"] == [{"containerID": 0, "hostID": 100_000, "size": 65_536}]
     assert mounted(spec)["/sys"]["type"] == "bind"
+    joined = spec_of(userns="/run/user", uid_maps=maps, gid_maps=maps, netns=Path("/run/net"))
+    assert (namespaces(joined)["user"], namespaces(joined)["network"]) == ("/run/user", "/run/net")
+    assert mounted(joined)["/sys"]["type"] == "sysfs"
+    assert "sysctl" not in joined["linux"]
 
 
 def test_user_mounts_come_last_and_outer_ones_first() -> None:
