@@ -9,7 +9,10 @@ from pier.cli.config import load
 from pier.cli.credentials import header, key_of, lookup
 from pier.cli.relay import write_all
 from pier.client import images
+from pier.errors import PierError
 from pier.oci.reference import Reference, parse_reference
+
+BOOTSTRAPPED = ("busybox", "debian", "hello-world")
 
 
 def _auth(call: Call, reference: Reference) -> str:
@@ -25,12 +28,21 @@ def pull_image(call: Call, name: str, *, platform: str, quiet: bool, output: int
     if not all_tags and not quiet and output == 1 and not bare.tag and not bare.digest:
         write_all(output, f"Using default tag: {wanted.tag}\n".encode())
     tag = "" if all_tags else str(wanted.digest or wanted.tag)
-    found = images.pull(call.client, wanted.familiar_name, tag, platform, _auth(call, wanted))
-    if quiet:
-        progress.drain(found)
-    else:
-        progress.show(found, output)
+    try:
+        found = images.pull(call.client, wanted.familiar_name, tag, platform, _auth(call, wanted))
+        if quiet:
+            progress.drain(found)
+        else:
+            progress.show(found, output)
+    except PierError as error:
+        if wanted.familiar_name in BOOTSTRAPPED and _unreachable(error):
+            write_all(2, f"No registry in reach? Make it here: pier image bootstrap {wanted.familiar_name}\n".encode())
+        raise
     return wanted
+
+
+def _unreachable(error: PierError) -> bool:
+    return any(words in str(error) for words in ("dial tcp", "Client.Timeout", "timeout"))
 
 
 def pull(call: Call) -> int:
