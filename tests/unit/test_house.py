@@ -31,6 +31,7 @@ PURE = (
     "runtime/spec.py",
     "containers/state.py",
     "containers/restart.py",
+    "containers/healthstate.py",
     "networks/ipam.py",
     "networks/firewall.py",
     "cli/template/lex.py",
