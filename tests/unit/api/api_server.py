@@ -68,7 +68,7 @@ async def hang_up(writer: asyncio.StreamWriter) -> None:
         await writer.wait_closed()
 
 
-def request(method: str, target: str, body: bytes = b"", **headers: str) -> bytes:
+def request(method: str, target: str, body: bytes = b"", /, **headers: str) -> bytes:
     """The bytes of one HTTP/1.1 request; header names have ``_`` for ``-``."""
     lines = [f"{method} {target} HTTP/1.1", "Host: d"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]

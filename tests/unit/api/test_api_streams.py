@@ -1,14 +1,14 @@
 """Connections that are taken over: upgrades, half-close, frames, and clients that go away."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from aiohttp import web
 
 from pier.api.call import Call
-from pier.api.routing import Handler
 from pier.api.streams import MULTIPLEXED, RAW, Taken, frame, hijack, media_type, pump
+from pier.errors import Conflict
 from tests.unit.api.api_server import exchange, hang_up, request, serving
 
 UPGRADE = {"Connection": "Upgrade", "Upgrade": "tcp"}
@@ -57,7 +57,7 @@ class Silent(Echo):
         await asyncio.Event().wait()
 
 
-def attaching(stdio: Echo, *, tty: bool) -> Handler:
+def attaching(stdio: Echo, *, tty: bool) -> Callable[[Call], Awaitable[web.StreamResponse]]:
     async def handler(call: Call) -> web.StreamResponse:
         await call.body()
         await pump(hijack(call, media_type(call, tty)), stdio, tty=tty)
@@ -170,7 +170,9 @@ async def test_a_connection_serves_other_requests_before_it_is_taken_over() -> N
     echo = Echo()
 
     async def handler(call: Call) -> web.StreamResponse:
-        return web.Response(text="ok") if call.request.method == "GET" else await attaching(echo, tty=True)(call)
+        if call.request.method == "GET":
+            return web.Response(text="ok")
+        return await attaching(echo, tty=True)(call)
 
     async with serving(handler) as path:
         reader, writer = await asyncio.open_unix_connection(str(path))
@@ -196,4 +198,38 @@ async def test_a_body_that_looks_like_a_request_is_a_body() -> None:
         answer = await reader.readuntil(b"\r\n\r\n")
         assert f"Content-Length: {len(body)}".encode() in answer
         assert await reader.readexactly(len(body)) == body
+        await hang_up(writer)
+
+
+async def test_a_body_in_chunks_is_understood() -> None:
+    head = request("POST", "/exec/x/start", Transfer_Encoding="chunked", **UPGRADE)
+    body = b'7\r\n{"Tty":\r\n5\r\ntrue}\r\n0\r\n\r\n'
+    seen: list[bytes] = []
+
+    async def handler(call: Call) -> web.StreamResponse:
+        seen.append(await call.body())
+        return await attaching(Echo(), tty=True)(call)
+
+    async with serving(handler) as path:
+        _, rest = split(await exchange(path, head + body + b"early"))
+    assert seen == [b'{"Tty":true}']
+    assert rest == b"out:earlyend"
+
+
+async def test_a_refused_takeover_leaves_the_connection_to_the_next_request() -> None:
+    async def handler(call: Call) -> web.StreamResponse:
+        if call.request.method == "POST":
+            raise Conflict("not now")
+        return web.Response(text="fine")
+
+    attach, ping = request("POST", "/containers/x/attach", **UPGRADE), request("GET", "/_ping")
+    async with serving(handler) as path:
+        reader, writer = await asyncio.open_unix_connection(str(path))
+        writer.write(attach + ping)
+        answer = await asyncio.wait_for(reader.readuntil(b"fine"), 10)
+        assert answer.startswith(b"HTTP/1.1 409 ")
+        assert b"HTTP/1.1 200 OK" in answer
+        writer.write(attach)
+        writer.write_eof()
+        assert (await asyncio.wait_for(reader.read(), 10)).startswith(b"HTTP/1.1 409 ")
         await hang_up(writer)
