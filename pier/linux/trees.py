@@ -23,7 +23,10 @@ def remove_tree(path: Path) -> None:
     Folders deeper than a few dozen levels are moved up beside ``path`` and deleted from there, so neither a
     path's length nor the number of open descriptors limits the depth.
     """
-    base = os.open(path.parent, _FOLDER_FLAGS)
+    try:
+        base = os.open(path.parent, _FOLDER_FLAGS)
+    except FileNotFoundError:
+        return
     try:
         remove_tree_at(base, os.fsencode(path.name))
     except FileNotFoundError:

@@ -38,6 +38,12 @@ async def test_rm_leaves_nothing(box: Box) -> None:
     assert deps.runtime.known() == []
 
 
+async def test_the_first_creation_fails_with_its_own_error(box: Box) -> None:
+    with pytest.raises(InvalidArgument, match="volume name is too short"):
+        await box.create("true", host={"Binds": ["v:/v"]})
+    assert not box.deps.snapshots.rw_snapshots() and not box.deps.journal.pending()
+
+
 async def test_events_of_a_run_come_in_docker_s_order(box: Box) -> None:
     subscription = box.deps.events.subscribe()
     ran = await box.run("true", host={"AutoRemove": True, "Binds": ["vol1:/v"]}, Labels={"a": "b"})

@@ -5,6 +5,7 @@ import os
 import stat
 import tarfile
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from pier.containers import copy, inspect, remove, start, stop
 from pier.containers.deps import Deps
+from pier.containers.userns import user_space
 from pier.errors import InvalidArgument, Unsupported
 from pier.runtime.select import select_runtime
 from tests.system.containers.conftest import Box
@@ -224,6 +226,15 @@ async def test_a_new_daemon_finds_it(box: Box) -> None:
     assert live.record.state.exit_code == 0 and live.teardown is not None
     await live.teardown
     assert mounts_below(box.roots.run / "mapped") == []
+
+
+async def test_a_start_that_is_cut_short_is_cleaned_up(box: Box) -> None:
+    container = await box.create("true", host=OWN)
+    space = await user_space(box.deps, box.deps.registry.find(container), ExitStack())
+    assert space is not None and mounts_below(space.folder) != []
+    await box.reborn()
+    assert mounts_below(space.folder) == [] and os.listdir(space.folder.parent) == []
+    assert (await box.run("id", "-u", host=OWN)).stdout == "0\n"
 
 
 @pytest.mark.parametrize(
