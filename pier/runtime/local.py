@@ -271,8 +271,6 @@ def _is_foreign(process: dict[str, Any]) -> bool:
     return bool(user.get("uid") or user.get("gid"))
 
 
-
-
 def _session(pid: int) -> int:
     try:
         return os.getsid(pid)
