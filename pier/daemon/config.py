@@ -16,6 +16,8 @@ from pier.errors import InvalidArgument
 from pier.log import LEVELS
 
 _BY_NAME: Final = {setting.name: setting for setting in SETTINGS}
+_LONGEST_INTERFACE: Final = 15
+_LARGEST_MTU: Final = 65535
 _DEFAULT_FILE: Final[str] = _BY_NAME["config-file"].default
 
 
@@ -144,20 +146,33 @@ def _member(setting: Setting, entry: Any) -> Any:
 
 
 def _check(config: Config) -> None:
+    for setting in SETTINGS:
+        if setting.fixed and config[setting.name] != setting.default:
+            raise InvalidArgument(f"{setting.name}={_show(config[setting.name])} is not supported: {setting.help}")
+    _check_choices(config)
+    for name in ("max-concurrent-downloads", "max-concurrent-uploads", "max-download-attempts"):
+        if config[name] < 1:
+            raise InvalidArgument(f"invalid {name.replace('-', ' ')}: {config[name]}")
+    if not 0 <= config["mtu"] <= _LARGEST_MTU:
+        raise InvalidArgument(f"invalid default MTU: {config['mtu']}")
+    if not 1 <= len(config["bridge"]) <= _LONGEST_INTERFACE or "/" in config["bridge"]:
+        raise InvalidArgument(f"invalid bridge name ({config['bridge']}): expected 1 to 15 characters")
+    for name in ("data-root", "exec-root"):
+        if not Path(config[name]).is_absolute():
+            raise InvalidArgument(f"--{name} must be an absolute path: {config[name]}")
+
+
+def _check_choices(config: Config) -> None:
     if config["log-level"] not in LEVELS:
         raise InvalidArgument(f"invalid logging level: {config['log-level']}")
     if config["storage-driver"] not in ("overlay2", "overlay"):
         raise InvalidArgument(f"storage driver {config['storage-driver']} is not supported: use overlay2")
-    if config["log-driver"] not in ("json-file", "local", "none"):
+    if config["log-driver"] not in ("json-file", "local"):
         raise InvalidArgument(f"logger: no log driver named '{config['log-driver']}' is registered")
-    for name in ("max-concurrent-downloads", "max-concurrent-uploads", "max-download-attempts"):
-        if config[name] < 1:
-            raise InvalidArgument(f"invalid {name.replace('-', ' ')}: {config[name]}")
-    if not 0 <= config["mtu"] <= 65535:
-        raise InvalidArgument(f"invalid default MTU: {config['mtu']}")
-    for name in ("data-root", "exec-root"):
-        if not Path(config[name]).is_absolute():
-            raise InvalidArgument(f"--{name} must be an absolute path: {config[name]}")
+    if unknown := sorted(config.pairs("log-opts").keys() - {"max-size", "max-file"}):
+        raise InvalidArgument(f"unknown log opt '{unknown[0]}' for {config['log-driver']} log driver")
+    if config["default-cgroupns-mode"] not in ("", "host", "private"):
+        raise InvalidArgument(f"invalid default cgroup namespace mode: {config['default-cgroupns-mode']}")
 
 
 def _show(value: Any) -> str:

@@ -14,8 +14,9 @@ from pier.daemon import values
 class Setting:
     """``name`` is the key in ``daemon.json``, ``flag`` the long flag where it differs (dockerd's singular of a list).
 
-    ``parse`` turns the text of one flag into a value, ``check`` a JSON value; both raise ValueError. A
-    ``many`` setting is a tuple and its flag may be repeated. ``flag_only`` is not accepted in ``daemon.json``.
+    ``parse`` turns the text of one flag into a value, or raises ValueError. A ``many`` setting is a tuple and its
+    flag may be repeated. ``flag_only`` is not accepted in ``daemon.json``. A ``fixed`` setting is one of dockerd's
+    that always has its default value here; another value is refused rather than ignored.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Setting:
     many: bool = False
     reloadable: bool = False
     flag_only: bool = False
+    fixed: bool = False
 
     @property
     def long(self) -> str:
@@ -67,7 +69,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     _text("config-file", "/etc/pier/daemon.json", "Configuration file of the daemon", flag_only=True),
     _switch("debug", False, "Enable debug mode", short="D", reloadable=True),
     _text("log-level", "info", "Logging level (debug|info|warn|error|fatal)", short="l", reloadable=True),
-    _text("log-format", "text", "Logging format (text)"),
+    _text("log-format", "text", "Logging format (text)", fixed=True),
     _switch("raw-logs", True, "Accepted for dockerd's sake: lines never have colours"),
     _text("bridge", "pier0", "Name of the default network's bridge", short="b"),
     _text("bip", "", "Address of the bridge, in CIDR form (default: a free pool)", parse=values.cidr),
@@ -75,11 +77,11 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     _list("dns", "DNS servers of containers", kind="ipSlice", parse=values.address),
     _list("dns-search", "DNS search domains of containers"),
     _list("dns-opts", "DNS options of containers", flag="dns-opt"),
-    _switch("ip-forward", True, "Enable net.ipv4.ip_forward"),
-    _switch("ip-masq", True, "Enable masquerading on the default network"),
-    _switch("iptables", True, "Accepted for dockerd's sake: rules are in an nftables table of our own"),
+    _switch("ip-forward", True, "Enable net.ipv4.ip_forward", fixed=True),
+    _switch("ip-masq", True, "Enable masquerading on the default network", fixed=True),
+    _switch("iptables", True, "Manage the firewall, in an nftables table of our own", fixed=True),
     _switch("userland-proxy", False, "Accepted for dockerd's sake: there is none"),
-    _switch("icc", True, "Let containers of the default network reach each other"),
+    _switch("icc", True, "Let containers of the default network reach each other", fixed=True),
     Setting(
         "insecure-registries",
         "list",
@@ -89,7 +91,6 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         many=True,
         reloadable=True,
     ),
-    _list("registry-mirrors", "Mirrors of Docker Hub", flag="registry-mirror", reloadable=True),
     _number("max-concurrent-downloads", 6, "Layers of one pull that are fetched at a time", reloadable=True),
     _number("max-concurrent-uploads", 5, "Layers of one push that are sent at a time", reloadable=True),
     _number("max-download-attempts", 5, "Attempts at each layer of a pull", reloadable=True),
@@ -104,7 +105,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         many=True,
         parse=values.pair,
     ),
-    Setting("default-shm-size", "bytes", 64 << 20, "Size of /dev/shm", parse=values.size, reloadable=True),
+    Setting("default-shm-size", "bytes", 64 << 20, "Size of /dev/shm", parse=values.size),
     Setting(
         "default-ulimits",
         "ulimit",
@@ -114,7 +115,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         many=True,
         parse=values.ulimit,
     ),
-    _text("log-driver", "json-file", "Driver of container logs (json-file, local, none)"),
+    _text("log-driver", "json-file", "Driver of container logs (json-file, local)"),
     Setting(
         "log-opts",
         "map",
@@ -126,12 +127,10 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     ),
     _text("cgroup-parent", "", "Parent cgroup of all containers"),
     _text("default-cgroupns-mode", "", "Cgroup namespace of containers (host|private)"),
-    _text("seccomp-profile", "builtin", "Seccomp profile: a path, builtin, or unconfined"),
-    _switch("no-new-privileges", False, "Set no-new-privileges on containers"),
     _switch("init", False, "Run an init in containers that forwards signals and reaps processes"),
     _text("init-path", "", "The program of --init"),
     _number("shutdown-timeout", 15, "Seconds that requests under way have at shutdown", reloadable=True),
-    _switch("live-restore", True, "Always on: containers go on running while there is no daemon"),
+    _switch("live-restore", True, "Always on: containers go on running while there is no daemon", fixed=True),
     _text("storage-driver", "overlay2", "Storage driver (overlay2)", short="s"),
     _switch("experimental", False, "Accepted for dockerd's sake"),
     _switch("tls", False, "Use TLS; implied by --tlsverify"),

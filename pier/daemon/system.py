@@ -133,15 +133,14 @@ class HostSystem:
     def _about_registries(self) -> dict[str, Any]:
         insecure = [name for name in self.config["insecure-registries"] if "/" not in name]
         blocks = [name for name in self.config["insecure-registries"] if "/" in name]
-        mirrors = list(self.config["registry-mirrors"])
-        hub = {"Name": "docker.io", "Mirrors": mirrors, "Secure": True, "Official": True}
+        hub = {"Name": "docker.io", "Mirrors": [], "Secure": True, "Official": True}
         others = {name: {"Name": name, "Mirrors": [], "Secure": False, "Official": False} for name in insecure}
         return {
             "IndexServerAddress": "https://index.docker.io/v1/",
             "RegistryConfig": {
                 "InsecureRegistryCIDRs": ["::1/128", "127.0.0.0/8", *blocks],
                 "IndexConfigs": {"docker.io": hub, **others},
-                "Mirrors": mirrors or None,
+                "Mirrors": None,
             },
         }
 

@@ -75,6 +75,7 @@ class Daemon:
         """Take over the ``changed`` settings of ``fresh``."""
         self.config = Config({**self.config.values, **{name: fresh[name] for name in changed}})
         log.configure(self.config.log_level)
+        self.services.registries.reconfigure(_registry_settings(self.config))
         if isinstance(self.services.system, HostSystem):
             self.services.system.config = self.config
 

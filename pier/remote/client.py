@@ -33,8 +33,13 @@ class Registries:
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
         self.transport = Transport(self.settings)
-        self.downloads = asyncio.Semaphore(self.settings.max_downloads)
-        self.uploads = asyncio.Semaphore(self.settings.max_uploads)
+        self.reconfigure(self.settings)
+
+    def reconfigure(self, settings: Settings) -> None:
+        """Take over other settings; what is under way goes on with the old ones."""
+        self.settings = self.transport.settings = settings
+        self.downloads = asyncio.Semaphore(settings.max_downloads)
+        self.uploads = asyncio.Semaphore(settings.max_uploads)
 
     async def close(self) -> None:
         await self.transport.close()

@@ -81,6 +81,13 @@ def test_flags_are_read_as_pflag_does(arguments: list[str], name: str, value: ob
         (["extra"], '"pierd" accepts no arguments.'),
         (["--log-level", "loud"], "invalid logging level: loud"),
         (["--max-concurrent-downloads", "0"], "invalid max concurrent downloads: 0"),
+        (["--icc=false"], "icc=false is not supported: Let containers of the default network reach each other"),
+        (["--log-driver", "syslog"], "logger: no log driver named 'syslog' is registered"),
+        (["--log-opt", "mode=x"], "unknown log opt 'mode' for json-file log driver"),
+        (
+            ["-b", "a-name-that-is-too-long"],
+            "invalid bridge name (a-name-that-is-too-long): expected 1 to 15 characters",
+        ),
         (["--data-root", "relative"], "--data-root must be an absolute path: relative"),
     ],
 )
