@@ -27,6 +27,7 @@ async def recover(deps: Deps) -> None:
     started in the background.
     """
     await _settle_journal(deps)
+    await _forget_execs(deps)
     supervised = [live for live in deps.registry if live.record.supervised is not None]
     endpoints = {live.record.id: [each.id for each in live.record.endpoints] for live in supervised}
     await deps.networks.recover(endpoints)
@@ -41,16 +42,23 @@ async def recover(deps: Deps) -> None:
 
 async def close(deps: Deps) -> None:
     """At shutdown: stop watching, finish what is under way. Containers go on running."""
+    await _close_monitors(deps)
     for live in deps.registry:
         for task in (live.supervisor, live.restarter, live.rotation):
             if task is not None:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
-        if live.monitor is not None:
-            await cease(live)
-            deps.registry.put(live, live.record)  # what its log has in memory only
     await deps.background.drain()
+
+
+async def _close_monitors(deps: Deps) -> None:
+    """What a health's log has in memory only is stored."""
+    monitored = [live for live in deps.registry if live.monitor is not None]
+    await asyncio.gather(*(cease(live) for live in monitored))
+    for live in monitored:
+        if deps.registry.get(live.record.id) is live:
+            deps.registry.put(live, live.record)
 
 
 async def _settle_journal(deps: Deps) -> None:
@@ -62,6 +70,14 @@ async def _settle_journal(deps: Deps) -> None:
                 await finish_removal(deps, entry)
         except (PierError, OSError) as error:
             _log.warning("recovery", kind=entry.kind, container=entry.key, error=error)
+
+
+async def _forget_execs(deps: Deps) -> None:
+    """The folders of the last daemon's execs; the supervisors of those that still run may write there meanwhile."""
+    try:
+        await asyncio.to_thread(remove_tree, deps.run / "execs")
+    except OSError as error:
+        _log.warning("clean-up", folder=deps.run / "execs", error=error)
 
 
 def _hold_volumes(deps: Deps, record: Container) -> None:
@@ -85,7 +101,6 @@ async def _clean_strangers(deps: Deps, alive: set[str]) -> None:
             await clean(deps, container_id)
         except (PierError, OSError) as error:
             _log.warning("clean-up", container=container_id, error=error)
-    await asyncio.to_thread(remove_tree, deps.run / "execs")
     for container_id in mounted - ours:
         await asyncio.to_thread(deps.snapshots.remove_rw, container_id)
 
