@@ -23,7 +23,7 @@ class System(Protocol):
     def headers(self) -> dict[str, str]:
         """The headers that every response carries."""
 
-    async def findings(self, *, fix: bool) -> list[dict[str, Any]]:
+    async def findings(self, services: "Services", *, fix: bool) -> list[dict[str, Any]]:
         """What fsck finds: ``{"Kind", "Path", "Detail", "Fixed"}`` each."""
 
 

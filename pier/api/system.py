@@ -31,7 +31,7 @@ async def info(call: Call) -> web.Response:
 
 async def fsck(call: Call) -> web.Response:
     """Compare what is on disk and in the kernel with the records; an extension of Pier's."""
-    return reply({"Findings": await call.services.system.findings(fix=call.flag("fix"))})
+    return reply({"Findings": await call.services.system.findings(call.services, fix=call.flag("fix"))})
 
 
 ROUTES = (

@@ -7,9 +7,10 @@ from aiohttp import web
 
 from pier.api.call import Call
 from pier.api.messages import Progress, run_with_progress, send_bytes
+from pier.api.replies import reply
 from pier.api.routing import Route
 from pier.errors import InvalidArgument, Unsupported
-from pier.images import archive, bootstrap, importing, pull, push, saving
+from pier.images import archive, bootstrap, distribution, importing, pull, push, saving
 from pier.images.importing import ImportOptions
 from pier.oci.platform import Platform, parse_platform
 from pier.oci.reference import Reference, parse_reference
@@ -121,6 +122,11 @@ async def push_image(call: Call) -> web.StreamResponse:
     return await run_with_progress(call, work)
 
 
+async def inspect_distribution(call: Call) -> web.Response:
+    reference = parse_reference(call.name).with_default_tag()
+    return reply(await distribution.inspect(call.services.registries, reference, _credentials(call)))
+
+
 async def bootstrap_image(call: Call) -> web.StreamResponse:
     """Make a base image from the host's own package sources; an extension of Pier's."""
     name = call.text("name")
@@ -140,4 +146,5 @@ ROUTES = (
     Route("GET", "/images/get", save_images),
     Route("GET", "/images/{name}/get", save_image),
     Route("POST", "/images/{name}/push", push_image),
+    Route("GET", "/distribution/{name}/json", inspect_distribution),
 )

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from typing import Any
 
+from pier.api.services import Services
 from pier.containers.deps import Deps
 from pier.daemon import fsck
 from pier.daemon.config import Config
@@ -149,8 +150,8 @@ class HostSystem:
             return ["WARNING: API is accessible over TCP without client certificates: whoever reaches it is root"]
         return []
 
-    async def findings(self, *, fix: bool) -> list[dict[str, Any]]:
-        return await fsck.findings(self._deps, fix=fix)
+    async def findings(self, services: Services, *, fix: bool) -> list[dict[str, Any]]:
+        return await fsck.findings(services, fix=fix)
 
 
 def _constants() -> dict[str, Any]:
