@@ -7,9 +7,11 @@ begins with the container's start (or its adoption), and ends with it; it rests 
 import asyncio
 import secrets
 import time
+from collections.abc import Coroutine
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from pier.containers import healthstate
 from pier.containers.announce import announce
@@ -102,39 +104,65 @@ async def _probe(deps: Deps, record: Container, sup: Supervised, check: Check) -
     announce(deps, record, f"exec_create: {command}", execID=exec_id)
     process = await asyncio.to_thread(process_of, deps, record, ExecRequest(cmd=check.command), None)
     announce(deps, record, f"exec_start: {command}", execID=exec_id)
-    process_sup, stream = await deps.runtime.exec(sup, exec_id, process, Stdio(), folder)
-    assert stream is not None
-    ended = asyncio.ensure_future(deps.background.through(_finish(deps, record, process_sup, folder)))
+    running = await _launch(deps, record, deps.runtime.exec(sup, exec_id, process, Stdio(), folder))
     output = _Output()
     try:
         async with asyncio.timeout(check.timeout / healthstate.SECOND):
-            await output.read(stream)
-            return (await asyncio.shield(ended)).code, output.text
+            await output.read(running.stream)
+            return (await asyncio.shield(running.ended)).code, output.text
     except TimeoutError:
-        await _kill(deps, process_sup, stream, ended)
+        await _kill(deps, running)
         return -1, healthstate.timed_out(check, output.text)
     except asyncio.CancelledError:
-        await _kill(deps, process_sup, stream, ended)
+        await _kill(deps, running)
         raise
     finally:
-        stream.close()
+        running.stream.close()
 
 
-async def _finish(deps: Deps, record: Container, sup: Supervised, folder: Path) -> ExitResult:
-    """Goes on to the probe's end even if nobody wants its result any more."""
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """A probe's process. ``ended`` goes on to its end, and clears up, even if nobody waits any more."""
+
+    sup: Supervised
+    stream: AttachStream
+    ended: asyncio.Future[ExitResult]
+
+
+async def _launch(
+    deps: Deps, record: Container, launch: Coroutine[Any, Any, tuple[Supervised, AttachStream | None]]
+) -> _Running:
+    """Launch to the end, also when cancelled, and kill then: half-way, a process could be left behind."""
+    launching = asyncio.ensure_future(deps.background.through(launch))
+    try:
+        await asyncio.shield(launching)
+    except asyncio.CancelledError:
+        await asyncio.wait((launching,), timeout=_PATIENCE)
+        if launching.done() and not launching.cancelled() and launching.exception() is None:
+            await _kill(deps, _running(deps, record, *launching.result()))
+        raise
+    return _running(deps, record, *launching.result())
+
+
+def _running(deps: Deps, record: Container, sup: Supervised, stream: AttachStream | None) -> _Running:
+    assert stream is not None
+    return _Running(sup, stream, asyncio.ensure_future(deps.background.through(_finish(deps, record, sup))))
+
+
+async def _finish(deps: Deps, record: Container, sup: Supervised) -> ExitResult:
     result = await deps.runtime.wait(sup)
     announce(deps, record, "exec_die", execID=sup.exec_id or "", exitCode=str(result.code))
-    await asyncio.to_thread(remove_tree, folder)
+    await asyncio.to_thread(remove_tree, Path(sup.directory))
     return result
 
 
-async def _kill(deps: Deps, sup: Supervised, stream: AttachStream, ended: "asyncio.Future[ExitResult]") -> None:
+async def _kill(deps: Deps, running: _Running) -> None:
     """End the probe and what it has started; wait a moment, so that dying probes do not pile up."""
     with suppress(Conflict):
-        await deps.runtime.signal(sup, _KILL, all=True)
-    stream.close()  # its supervisor ends only once nobody holds back what it has to say
-    if not ended.done():
-        await asyncio.wait((ended,), timeout=_PATIENCE)
+        await deps.runtime.signal(running.sup, _KILL, all=True)
+    running.stream.close()  # its supervisor ends only once nobody holds back what it has to say
+    if not running.ended.done():
+        await asyncio.wait((running.ended,), timeout=_PATIENCE)
 
 
 class _Output:
