@@ -4,22 +4,14 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from pier.errors import InvalidArgument
 from pier.images.image import Image
 from pier.oci.digest import Digest
-from pier.oci.image import ExecutionConfig
 from pier.oci.reference import parse_reference
-
-# Docker's own field set: what its image config always shows, with its empty values.
-_SHOWN: Final[dict[str, Any]] = {
-    "Hostname": "", "Domainname": "", "User": "", "AttachStdin": False, "AttachStdout": False,
-    "AttachStderr": False, "Tty": False, "OpenStdin": False, "StdinOnce": False, "Env": None, "Cmd": None,
-    "Image": "", "Volumes": None, "WorkingDir": "", "Entrypoint": None, "OnBuild": None, "Labels": None,
-}  # fmt: skip
 
 
 def familiar(canonical: Iterable[str]) -> list[str]:
@@ -62,7 +54,7 @@ def full(image: Image, graph: Mapping[str, str], last_tagged: str) -> dict[str, 
         "Created": image.created or "0001-01-01T00:00:00Z",
         "DockerVersion": config.docker_version,
         "Author": config.author,
-        "Config": execution(config.config),
+        "Config": msgspec.to_builtins(config.config),
         "Architecture": config.architecture,
         "Os": config.os,
         "Size": image.size,
@@ -81,12 +73,6 @@ def full(image: Image, graph: Mapping[str, str], last_tagged: str) -> dict[str, 
             "size": image.manifest.size,
         }
     return body
-
-
-def execution(config: ExecutionConfig) -> dict[str, Any]:
-    """The config as Docker shows it: the classic fields always, newer ones when they say something."""
-    shown: dict[str, Any] = msgspec.to_builtins(config)
-    return _SHOWN | shown
 
 
 def shared_sizes(images: Iterable[Image], layer_sizes: Mapping[Digest, int]) -> dict[Digest, int]:

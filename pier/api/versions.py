@@ -3,11 +3,22 @@
 One function a shape; each takes and returns plain JSON values, newest first.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from pier.api.routing import Version
+
+# The config of an image as it was shown when it still had the form of a container's, with its empty values.
+_CONTAINERS_CONFIG: Final[dict[str, Any]] = {
+    "Hostname": "", "Domainname": "", "User": "", "AttachStdin": False, "AttachStdout": False,
+    "AttachStderr": False, "Tty": False, "OpenStdin": False, "StdinOnce": False, "Env": None, "Cmd": None,
+    "Image": "", "Volumes": None, "WorkingDir": "", "Entrypoint": None, "OnBuild": None, "Labels": None,
+}  # fmt: skip
+_IMAGES_CONFIG: Final = frozenset(
+    {"User", "ExposedPorts", "Env", "Entrypoint", "Cmd", "Volumes", "WorkingDir", "Labels", "StopSignal"}
+    | {"ArgsEscaped", "Healthcheck", "OnBuild", "Shell"}
+)
 
 
 def container_summary(body: dict[str, Any], version: Version) -> dict[str, Any]:
@@ -52,7 +63,12 @@ def image_summary(body: dict[str, Any], version: Version) -> dict[str, Any]:
 
 
 def image(body: dict[str, Any], version: Version) -> dict[str, Any]:
-    """The body of ``GET /images/{name}/json``."""
+    """The body of ``GET /images/{name}/json``. Since 1.50 its config has what belongs to an image, where not empty."""
+    config = body["Config"]
+    if version < (1, 50):
+        body["Config"] = _CONTAINERS_CONFIG | config
+    else:
+        body["Config"] = {name: value for name, value in config.items() if name in _IMAGES_CONFIG}
     if version < (1, 44):
         body["VirtualSize"] = body["Size"]
     if version < (1, 48):
@@ -66,6 +82,9 @@ def info(body: dict[str, Any], version: Version) -> dict[str, Any]:
         body.get("RegistryConfig", {}).update(
             AllowNondistributableArtifactsCIDRs=None, AllowNondistributableArtifactsHostnames=None
         )
+    if version < (1, 49):
+        for name in ("ContainerdCommit", "RuncCommit", "InitCommit"):
+            body[name] = {**body[name], "Expected": body[name]["ID"]}
     if version < (1, 50):
         body.setdefault("BridgeNfIptables", False)
         body.setdefault("BridgeNfIp6tables", False)

@@ -33,6 +33,7 @@ def normal_host(host: HostConfig, settings: Settings, runtime: str) -> HostConfi
         shm_size=host.shm_size or settings.shm_size,
         runtime=runtime,
         memory_swap=host.memory * 2 if host.memory > 0 and host.memory_swap == 0 else host.memory_swap,
+        memory_swappiness=None if host.memory_swappiness == -1 else host.memory_swappiness,
         oom_kill_disable=bool(host.oom_kill_disable),
         pids_limit=host.pids_limit if host.pids_limit and host.pids_limit > 0 else None,
         masked_paths=masked if host.masked_paths is None else host.masked_paths,

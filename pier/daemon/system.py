@@ -156,7 +156,7 @@ class HostSystem:
 
 def _constants() -> dict[str, Any]:
     """What clients expect to be told and what is always so here."""
-    nothing = {"ID": "", "Expected": ""}
+    nothing = {"ID": ""}
     return {
         "Plugins": {
             "Volume": ["local"],
