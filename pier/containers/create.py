@@ -20,6 +20,7 @@ from pier.containers.container import Container, MountPoint
 from pier.containers.deps import Deps
 from pier.containers.forget import remove_files, remove_volumes
 from pier.containers.hostconfig import HostConfig
+from pier.containers.links import parse_link
 from pier.containers.merge import command, merge
 from pier.containers.mounts import plan_mounts, volume_driver_options, volume_labels
 from pier.containers.names import check_name, random_name
@@ -59,6 +60,7 @@ async def create(deps: Deps, name: str, request: CreateRequest, platform: Platfo
 async def _create(deps: Deps, name: str, request: CreateRequest, platform: Platform | None) -> Created:
     container_id = secrets.token_hex(32)
     validate_request(request, request.host_config)
+    _check_links(deps, request.host_config)
     image = _image(deps, request.image, platform)
     record, warnings = _record(deps, container_id, request, image)
     wanted = check_name(name) if name else random_name(deps.registry.owner, random.choice)
@@ -70,6 +72,15 @@ async def _create(deps: Deps, name: str, request: CreateRequest, platform: Platf
         raise
     announce(deps, record, "create")
     return Created(container_id, tuple(warnings))
+
+
+def _check_links(deps: Deps, host: HostConfig) -> None:
+    for text in host.links or ():
+        name = parse_link(text).name
+        try:
+            deps.registry.find(name)
+        except NotFound as error:
+            raise InvalidArgument(f"could not get container for {name}: {error}") from error
 
 
 def _image(deps: Deps, name: str, platform: Platform | None) -> Image | None:

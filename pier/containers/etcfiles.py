@@ -7,8 +7,9 @@ from typing import Final
 
 from pier.containers.container import Container, IdRange
 from pier.containers.deps import Deps
+from pier.containers.links import Link, address_on, has_variables, names, parse_link, variables
 from pier.containers.validate import parse_extra_host
-from pier.errors import NotFound
+from pier.errors import Conflict, NotFound
 from pier.networks.hosts import hosts_file
 from pier.networks.network import HOST, Endpoint
 
@@ -37,21 +38,34 @@ def _hosts(deps: Deps, record: Container, endpoints: Sequence[Endpoint], on_host
     if on_host:
         lines = "".join(f"{address}\t{name}\n" for name, address in extra)
         return Path("/etc/hosts").read_text(errors="replace") + lines
-    extra += [pair for text in record.host_config.links or () for pair in _link(deps, text)]
+    for link, target, address in linked(deps, record, endpoints):
+        extra.append((" ".join(names(link, target)), address))
     addresses = [each.address for each in endpoints if each.address]
     return hosts_file(addresses, record.config.hostname, record.config.domainname, extra)
 
 
-def _link(deps: Deps, text: str) -> list[tuple[str, str]]:
-    """The names by which ``--link NAME[:ALIAS]`` lets a running container on the same network be called."""
-    name, _, alias = text.partition(":")
-    try:
-        target = deps.registry.find(name).record
-    except NotFound:
-        return []
-    address = next((each.address for each in target.endpoints if each.address), "")
-    names = dict.fromkeys((alias or target.name, target.config.hostname, target.name))
-    return [(each, address) for each in names] if address else []
+def linked(deps: Deps, record: Container, endpoints: Sequence[Endpoint]) -> list[tuple[Link, Container, str]]:
+    """The running containers that ``--link`` names, each with its address. Conflict when one does not run."""
+    found: list[tuple[Link, Container, str]] = []
+    for text in record.host_config.links or ():
+        link = parse_link(text)
+        try:
+            target = deps.registry.find(link.name).record
+        except NotFound:  # it was removed, and the link with it
+            continue
+        if not target.state.alive:
+            raise Conflict(f"Cannot link to a non running container: /{target.name} AS /{record.name}/{link.alias}")
+        address = address_on((each.network_name for each in endpoints), target)
+        if address:
+            found.append((link, target, address))
+    return found
+
+
+def link_variables(deps: Deps, record: Container, endpoints: Sequence[Endpoint]) -> tuple[str, ...]:
+    """What the container's process is told of those that it links to."""
+    if not (record.host_config.links and has_variables(record)):
+        return ()
+    return tuple(text for each in linked(deps, record, endpoints) for text in variables(record, *each))
 
 
 def _write(path: Path, text: str, owner: IdRange | None) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from pier.containers.container import Container
 from pier.containers.deps import Deps
+from pier.containers.links import shown as shown_links
 from pier.containers.registry import Live
 from pier.containers.view import config_json, host_config_json, mount_json, network_settings_json, state_json
 from pier.errors import NotFound
@@ -65,7 +66,7 @@ def _inspect(deps: Deps, live: Live) -> dict[str, Any]:
         "ProcessLabel": "",
         "AppArmorProfile": "",
         "ExecIDs": running or None,
-        "HostConfig": host_config_json(record.host_config),
+        "HostConfig": host_config_json(record.host_config) | {"Links": shown_links(record)},
         "GraphDriver": {"Data": _graph(deps, record), "Name": "overlay2"},
         "Mounts": [mount_json(mount) for mount in record.mounts],
         "Config": config_json(record.config),

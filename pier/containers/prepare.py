@@ -7,7 +7,7 @@ from pathlib import Path
 from pier.containers.attachnet import Networked, running_peer
 from pier.containers.container import Container
 from pier.containers.deps import Deps
-from pier.containers.etcfiles import NAMES, write_etc_files
+from pier.containers.etcfiles import NAMES, link_variables, write_etc_files
 from pier.containers.hostconfig import HostConfig
 from pier.containers.mapped import UserSpace
 from pier.containers.rootfs import Rooted
@@ -38,6 +38,7 @@ def prepared(
         mounts=rooted.mounts,
         etc=tuple(_etc_mount(deps, owner, name, read_only=host.readonly_rootfs) for name in NAMES),
         cgroup_path=f"{parent}/{record.id}",
+        link_variables=link_variables(deps, record, networked.endpoints),
         confinement=confinement(host),
         cap_add=normalise(host.cap_add or (), deps.host.capabilities, "CapAdd"),
         cap_drop=normalise(host.cap_drop or (), deps.host.capabilities, "CapDrop"),

@@ -46,6 +46,7 @@ class Prepared:
     ulimits: tuple[Ulimit, ...] = ()
     init: Path | None = None
     block_numbers: dict[str, tuple[int, int]] | None = None
+    link_variables: tuple[str, ...] = ()
 
 
 def spec_plan(record: Container, made: Prepared) -> SpecPlan:
@@ -55,7 +56,7 @@ def spec_plan(record: Container, made: Prepared) -> SpecPlan:
         args=(record.path, *record.args),
         rootfs=made.rootfs,
         cgroup_path=made.cgroup_path,
-        env=environment(config, made.hostname, made.account.home),
+        env=environment(config, made.hostname, made.account.home, made.link_variables),
         cwd=config.working_dir or "/",
         uid=made.account.uid,
         gid=made.account.gid,
@@ -94,11 +95,14 @@ def spec_plan(record: Container, made: Prepared) -> SpecPlan:
     )
 
 
-def environment(config: ContainerConfig, hostname: str, home: str) -> tuple[str, ...]:
-    """Docker's defaults, then the container's own variables; ``NAME`` without a value takes NAME away."""
+def environment(
+    config: ContainerConfig, hostname: str, home: str, link_variables: Iterable[str] = ()
+) -> tuple[str, ...]:
+    """Docker's defaults, what links tell, then the container's own; ``NAME`` without a value takes NAME away."""
     variables = {"PATH": DEFAULT_PATH, "HOSTNAME": f"HOSTNAME={hostname}"}
     if config.tty:
         variables["TERM"] = "TERM=xterm"
+    variables |= {text.partition("=")[0]: text for text in link_variables}
     given: dict[str, str] = {}
     for text in config.env or ():
         name, has_value, _ = text.partition("=")
