@@ -72,6 +72,7 @@ def make_server(services: Services) -> Server:
         return response
 
     logger = logging.getLogger("pier.http")
+    logger.setLevel(logging.CRITICAL)  # what it says is about clients that speak nonsense; our errors are logged here
     return Server(handle, access_log=None, logger=logger, keepalive_timeout=300, tcp_keepalive=False, lingering_time=5)
 
 

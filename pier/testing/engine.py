@@ -26,7 +26,8 @@ from pier.linux import mount, process, trees
 from pier.linux.process import Child
 
 PATIENCE: Final = 30.0
-_SUBNETS: Final = "10.213"
+_FIRST_SUBNET: Final = 208  # 10.208.0.0 to 10.239.255.0, one /24 an engine
+_SUBNETS: Final = 32
 
 
 class EngineError(AssertionError):
@@ -45,7 +46,7 @@ class RunningEngine:
         self.bridge = f"pt{unique}"
         self.log = folder / "pierd.log"
         self.flags = tuple(flags)
-        self._bip = f"{_SUBNETS}.{int(unique[:2], 16)}.1/24"
+        self._bip = f"10.{_FIRST_SUBNET + int(unique[2:4], 16) % _SUBNETS}.{int(unique[:2], 16)}.1/24"
         self._child: Child | None = None
 
     @property
@@ -106,6 +107,16 @@ class RunningEngine:
             child.send_signal(signal.SIGKILL)
             child.wait_sync(PATIENCE)
             raise EngineError(f"pierd does not stop:\n{self.log_tail()}") from None
+
+    def reload(self, expected: str) -> None:
+        """Have it read its configuration again, and wait until its log says ``expected`` once more."""
+        before = self.log.read_text().count(expected)
+        os.kill(self.pid, signal.SIGHUP)
+        deadline = time.monotonic() + PATIENCE
+        while self.log.read_text().count(expected) <= before:
+            if time.monotonic() > deadline:
+                raise EngineError(f"pierd did not say {expected!r}:\n{self.log_tail()}")
+            time.sleep(0.02)
 
     def log_tail(self, size: int = 4000) -> str:
         return self.log.read_text(errors="replace")[-size:] if self.log.exists() else ""

@@ -1,0 +1,143 @@
+"""The process: starting, refusing to start, one at a time, and what it leaves."""
+
+import os
+import signal
+import stat
+import time
+from pathlib import Path
+
+import pytest
+
+from pier.testing.engine import RunningEngine
+from tests.system.daemon.conftest import pierd, roots
+
+IDLE_LIMIT_KIB = 80 * 1024
+
+
+def pss(pid: int) -> int:
+    """What the process costs, in KiB: proc_pid_smaps(5), shared pages in proportion."""
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1])
+    raise AssertionError("no Pss in smaps_rollup")
+
+
+def test_it_says_who_it_is(engine: RunningEngine) -> None:
+    assert engine.request("GET", "/_ping") == (200, b"OK")
+    assert int((engine.run / "pierd.pid").read_text()) == engine.pid
+    mode = engine.socket.stat().st_mode
+    assert stat.S_ISSOCK(mode)
+    assert stat.S_IMODE(mode) == 0o660
+
+
+def test_it_is_ready_at_once_and_small(tmp_path: Path) -> None:
+    engine = RunningEngine(tmp_path)
+    try:
+        engine.start()
+        engine.stop()
+        began = time.monotonic()
+        engine.start()
+        assert time.monotonic() - began < 3  # an interpreter on a busy machine; alone it takes half a second
+        assert pss(engine.pid) < IDLE_LIMIT_KIB
+    finally:
+        engine.remove_everything()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_stops_and_leaves_nothing(engine: RunningEngine, number: int) -> None:
+    os.kill(engine.pid, number)
+    assert engine.stop() == 0
+    assert not engine.socket.exists()
+    assert not (engine.run / "pierd.pid").exists()
+    assert "stopping" in engine.log_tail()
+    assert not Path(f"/sys/class/net/{engine.bridge}").exists()
+
+
+def test_a_second_daemon_on_the_same_root_is_refused(engine: RunningEngine, tmp_path: Path) -> None:
+    other = ["--exec-root", str(tmp_path / "run"), "-H", f"unix://{tmp_path}/s"]
+    done = pierd("--data-root", str(engine.root), *other)
+    assert done.returncode == 1
+    assert f"process with PID {engine.pid} is still running (data root {engine.root} is in use)" in done.stderr
+    done = pierd("--data-root", str(tmp_path / "data"), "--pidfile", str(engine.run / "pierd.pid"), *other)
+    assert done.returncode == 1
+    assert f"process with PID {engine.pid} is still running (process ID file" in done.stderr
+    assert engine.request("GET", "/_ping")[0] == 200
+
+
+def test_a_socket_that_somebody_left_is_replaced(engine: RunningEngine) -> None:
+    engine.kill()
+    assert engine.socket.exists()
+    engine.start()
+    assert engine.request("GET", "/_ping")[0] == 200
+
+
+def test_a_socket_where_somebody_listens_is_left_alone(engine: RunningEngine, tmp_path: Path) -> None:
+    done = pierd(*roots(tmp_path / "other")[:-2], "-H", engine.host)
+    assert done.returncode == 1
+    assert "another process listens there" in done.stderr
+    assert engine.request("GET", "/_ping")[0] == 200
+
+
+def test_a_path_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
+    place = tmp_path / "precious"
+    place.write_text("mine")
+    done = pierd(*roots(tmp_path)[:-2], "-H", f"unix://{place}")
+    assert done.returncode == 1
+    assert "the path exists and is no socket" in done.stderr
+    assert place.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--nope"], 125, "unknown flag: --nope\nSee 'pierd --help'."),
+        (["-H", "tcp://127.0.0.1:0"], 1, "refusing to listen on tcp://127.0.0.1:0 without TLS"),
+        (["-H", "ftp://x"], 1, "invalid bind address (ftp://x)"),
+        (["-H", "fd://"], 1, "no sockets found via socket activation"),
+        (["-H", "unix://relative"], 1, "the path must be absolute"),
+        (["--default-runtime", "no-such-runtime"], 1, "no-such-runtime is not installed"),
+        (["--tlsverify", "--tlscert=/nowhere", "-H", "tcp://127.0.0.1:0"], 1, "cannot load the TLS files (/nowhere"),
+    ],
+)
+def test_what_cannot_be_is_said_in_one_line(tmp_path: Path, arguments: list[str], code: int, said: str) -> None:
+    done = pierd(*roots(tmp_path)[:-2], *arguments)
+    assert done.returncode == code
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_only_root_may(tmp_path: Path) -> None:
+    done = pierd(*roots(tmp_path), prefix=["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"])
+    assert done.returncode == 1
+    assert "pierd needs to be started with root privileges" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("flag", "said"),
+    [("--version", "Pier version "), ("--help", "Usage:  pierd [OPTIONS]"), ("--validate", "configuration OK")],
+)
+def test_questions_are_answered_without_starting(tmp_path: Path, flag: str, said: str) -> None:
+    done = pierd(*roots(tmp_path), flag)
+    assert done.returncode == 0
+    assert said in done.stdout
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_reload_takes_over_what_it_may(tmp_path: Path) -> None:
+    settings = tmp_path / "daemon.json"
+    settings.write_text('{"labels": ["a=1"]}')
+    engine = RunningEngine(tmp_path, ["--config-file", str(settings)])
+    try:
+        engine.start()
+        assert engine.request("GET", "/info")[1]["Labels"] == ["a=1"]
+        settings.write_text('{"labels": ["a=2"], "mtu": 1400, "insecure-registries": ["10.9.8.7:5000"]}')
+        engine.reload("configuration reloaded")
+        info = engine.request("GET", "/info")[1]
+        assert info["Labels"] == ["a=2"]
+        assert "10.9.8.7:5000" in info["RegistryConfig"]["IndexConfigs"]
+        assert 'msg="these settings need a restart" settings=mtu' in engine.log_tail()
+        settings.write_text("{")
+        engine.reload("configuration not reloaded")
+        assert engine.request("GET", "/info")[1]["Labels"] == ["a=2"]
+    finally:
+        engine.remove_everything()
