@@ -24,6 +24,7 @@ from pier.linux import inotify
 from pier.logs.files import kept, rotated
 
 _BYTES_A_SECOND: Final = 100 << 20
+_LEAST_CAP: Final = 32_000_000
 _SOONEST: Final = 0.02
 _LATEST: Final = 0.25
 
@@ -37,8 +38,12 @@ class Limits:
 
     @property
     def cap(self) -> int:
-        """What the supervisor may write on its own before it replaces the file: as much as is kept in all."""
-        return self.size * max(self.files, 2)
+        """What the supervisor may write on its own before it replaces the file: as much as is kept in all.
+
+        Never less than what a busy container writes while the daemon is about to rotate: were the file replaced
+        twice before anybody looked, the lines between would be lost.
+        """
+        return max(self.size * max(self.files, 2), _LEAST_CAP)
 
 
 def adopt(path: Path, limits: Limits) -> None:

@@ -73,7 +73,8 @@ def test_logs_are_bounded(cli: Docker) -> None:
     kept = cli("logs", "chatty").stdout
     assert len(kept) < 4 * 1024 * 1024
     assert kept.endswith(b"999999\n1000000\n")
-    numbers = [int(line) for line in kept.splitlines()]
+    whole = kept.splitlines()[1:]  # the first may have begun in a file that is gone
+    numbers = [int(line) for line in whole]
     assert numbers == list(range(numbers[0], 1_000_001))
     path = json.loads(cli("inspect", "-f", "{{json .LogPath}}", "chatty").out)
     assert path.startswith("/")

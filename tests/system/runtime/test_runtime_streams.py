@@ -130,16 +130,16 @@ async def test_log_without_clients(runtime: LocalRuntime, bundles: BundleMaker) 
 
 
 async def test_a_log_does_not_fill_the_disk_while_no_daemon_looks(runtime: LocalRuntime, bundles: BundleMaker) -> None:
-    limits = rotate.Limits(size=500_000, files=2)
+    limits, cap = rotate.Limits(size=500_000, files=2), 1_000_000
     id, bundle = bundles("sh", "-c", "yes 0123456789 | head -n 500000; echo last")
     log = bundle / "container.log"
-    container = await runtime.create(id, bundle, Stdio(log_path=str(log), log_max=limits.cap))
+    container = await runtime.create(id, bundle, Stdio(log_path=str(log), log_max=cap))
     rotate.adopt(log, limits)
     await runtime.start(container)
     assert (await runtime.wait(container)).code == 0
     rotate.adopt(log, limits)
     files = {path.stat().st_ino: path.stat().st_size for path in log.parent.glob("container.log*")}
-    assert 500_000 < sum(files.values()) <= 2 * limits.cap
+    assert 500_000 < sum(files.values()) <= 2 * cap
     assert [entry.data async for entry in CriLog(log).read(LogQuery(tail=2))] == [b"0123456789\n", b"last\n"]
     await runtime.delete(id)
 

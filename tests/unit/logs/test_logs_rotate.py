@@ -107,6 +107,7 @@ async def test_ends_with_the_container(log: Path) -> None:
     await asyncio.wait_for(rotate(log, Limits(size=50), reopen), 10)
 
 
-def test_the_cap_is_what_is_kept() -> None:
-    assert Limits(size=10, files=5).cap == 50
-    assert Limits(size=10, files=1).cap == 20
+def test_the_cap_is_what_is_kept_or_what_a_moment_of_output_needs() -> None:
+    assert Limits(size=20_000_000, files=5).cap == 100_000_000
+    assert Limits(size=20_000_000, files=1).cap == 40_000_000
+    assert Limits(size=10, files=5).cap == 32_000_000
