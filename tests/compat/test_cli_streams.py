@@ -72,7 +72,7 @@ def test_a_terminal(pier: Pier) -> None:
         terminal.resize(40, 120)
         terminal.type("sleep 0.3; stty size\r")
         terminal.expect("40 120")
-        terminal.type("echo rea''dy; sleep 100\r")
+        terminal.type("sh -c \"echo rea''dy; exec sleep 100\"\r")
         terminal.expect("ready")
         terminal.type("\x03")
         terminal.type("exit 7\r")
