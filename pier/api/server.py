@@ -23,13 +23,14 @@ _LAST_CHUNK: Final = b"0\r\n\r\n"
 class Connection(RequestHandler):
     """One client connection."""
 
-    __slots__ = ("_begun", "_kept", "_lost", "_paused_by_us", "_takeover", "half_closed")
+    __slots__ = ("_begun", "_kept", "_lost", "_paused_by_us", "_taken", "_takeover", "half_closed")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._lost: list[Callable[[], Any]] = []
         self._begun: bytes | None = b""  # of a request; None while its body arrives or it is being answered
         self._takeover = False
+        self._taken = False
         self._kept = b""
         self._paused_by_us = False
         self.half_closed = False
@@ -43,14 +44,29 @@ class Connection(RequestHandler):
         self._lost.clear()
         self._begun = b""
         if self._takeover:  # and nobody took over: it was refused
-            if following := self.take():
+            following = self.take()
+            self._taken = False
+            if following:
                 self.data_received(following)
             if self.half_closed:
                 self.close()
 
+    @property
+    def endless(self) -> bool:
+        """Whether what is being answered ends with the client only: nobody can wait for it."""
+        return self._taken or bool(self._lost)
+
+    def hang_up(self) -> None:
+        """Close when nothing is being answered, or something endless; else after the present answer."""
+        if self.endless and self.transport is not None:
+            self.transport.close()
+        else:
+            self.close()
+
     def take(self) -> bytes:
         """What has come in after a request that takes over; from now on the caller reads."""
         self._takeover = False
+        self._taken = True
         if self._paused_by_us and self.transport is not None:
             self._paused_by_us = False
             self.transport.resume_reading()
@@ -147,6 +163,12 @@ def as_ordinary(request: bytes) -> bytes:
 
 class Server(web.Server):
     """A server whose connections are :class:`Connection`."""
+
+    def hang_up(self) -> None:
+        """Begin the end: close idle connections and endless streams; :meth:`shutdown` waits for the others."""
+        for connection in self.connections:
+            if isinstance(connection, Connection):
+                connection.hang_up()
 
     def __call__(self) -> RequestHandler:
         return Connection(self, loop=self._loop, **self._kwargs)

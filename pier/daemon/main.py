@@ -1,5 +1,6 @@
 """``pierd``: from the command line to a running daemon."""
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -36,6 +37,7 @@ def _run(config: Config) -> int:
         print("failed to start daemon: pierd needs to be started with root privileges", file=sys.stderr)
         return 1
     log.configure(config.log_level)
+    gc.disable()  # what start-up makes stays for good; ``serve`` turns it on again
     from pier.daemon import serve  # the rest of Pier, which --help and --version need not load
 
     try:

@@ -26,7 +26,6 @@ from pier.linux import memory
 
 _log = log.Logger("pier.daemon")
 _THREADS = 16
-_GRACE = 3.0
 
 
 def run(config: Config) -> None:
@@ -84,7 +83,8 @@ async def _accept(config: Config, daemon: Daemon, stop: asyncio.Event, began: fl
         for each in accepting:
             each.close()
         daemon.services.events.close()
-        await server.shutdown(min(_GRACE, config["shutdown-timeout"]))
+        server.hang_up()
+        await server.shutdown(daemon.config["shutdown-timeout"])
     finally:
         for listener in listeners:
             listener.close()
@@ -101,4 +101,5 @@ def _settle() -> None:
     """What start-up has made stays for good: keep the collector from walking it, and give the rest back."""
     gc.collect()
     gc.freeze()
+    gc.enable()
     memory.trim()

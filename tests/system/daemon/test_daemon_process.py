@@ -2,13 +2,16 @@
 
 import os
 import signal
+import socket
 import stat
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from pier.testing.engine import RunningEngine
+from tests.compat.rootfs import busybox_rootfs
 from tests.system.daemon.conftest import pierd, roots
 
 IDLE_LIMIT_KIB = 80 * 1024
@@ -51,6 +54,37 @@ def test_it_stops_and_leaves_nothing(engine: RunningEngine, number: int) -> None
     assert not (engine.run / "pierd.pid").exists()
     assert "stopping" in engine.log_tail()
     assert not Path(f"/sys/class/net/{engine.bridge}").exists()
+
+
+def test_it_stops_at_once_though_clients_wait_and_listen(engine: RunningEngine) -> None:
+    """Streams without an end do not hold it up, and the container goes on."""
+    engine.import_image(busybox_rootfs(), "box")
+    body = {"Image": "box", "Cmd": ["sleep", "1000"], "OpenStdin": True}
+    made = engine.request("POST", "/containers/create", body)[1]["Id"]
+    assert engine.request("POST", f"/containers/{made}/start")[0] == 204
+    requests = [
+        "GET /events",
+        f"POST /containers/{made}/wait",
+        f"GET /containers/{made}/logs?follow=1&stdout=1",
+        f"GET /containers/{made}/stats",
+        f"POST /containers/{made}/attach?stream=1&stdout=1&stdin=1",
+        "GET /_ping",
+    ]
+    with ExitStack() as stack:
+        clients = [stack.enter_context(socket.socket(socket.AF_UNIX)) for _ in requests]
+        for client, request in zip(clients, requests, strict=True):
+            client.settimeout(30)
+            client.connect(str(engine.socket))
+            client.sendall(f"{request} HTTP/1.1\r\nHost: d\r\n\r\n".encode())
+            assert client.recv(4096).startswith(b"HTTP/1.1 200 OK")
+        began = time.monotonic()
+        assert engine.stop() == 0
+        assert time.monotonic() - began < 5
+        for client in clients:
+            while client.recv(4096):
+                pass
+    engine.start()
+    assert engine.request("GET", f"/containers/{made}/json")[1]["State"]["Running"] is True
 
 
 def test_a_second_daemon_on_the_same_root_is_refused(engine: RunningEngine, tmp_path: Path) -> None:
