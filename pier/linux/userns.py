@@ -24,6 +24,7 @@ _AT_EMPTY_PATH: Final = 0x1000
 _OPEN_TREE_CLONE: Final = 1
 _MOUNT_ATTR_IDMAP: Final = 0x00100000
 _MS_BIND: Final = 0x1000
+_MS_PRIVATE: Final = 1 << 18
 _FOLDERS: Final = ("lowerdir", "upperdir", "workdir")
 
 
@@ -97,7 +98,9 @@ def mount_mapped(source: str | os.PathLike[str], target: Path, namespace: int) -
         libc.syscall(_SYS_OPEN_TREE, _AT_FDCWD, os.fsencode(source), _OPEN_TREE_CLONE | os.O_CLOEXEC), os.fspath(source)
     )
     try:
-        wanted = _MountAttr(_MOUNT_ATTR_IDMAP, 0, 0, namespace)
+        # A clone of a shared mount is its peer: taking the clone away would take away, in the original, too, what was
+        # mounted meanwhile (mount_namespaces(7)). On hosts with systemd every mount is shared.
+        wanted = _MountAttr(_MOUNT_ATTR_IDMAP, 0, _MS_PRIVATE, namespace)
         size = ctypes.sizeof(wanted)
         check(libc.syscall(_SYS_MOUNT_SETATTR, tree, b"", _AT_EMPTY_PATH, ctypes.byref(wanted), size), source)
         attach(tree, target)
