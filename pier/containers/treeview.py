@@ -37,7 +37,10 @@ async def tree_of(deps: Deps, record: Container, *, writable: bool = False) -> A
     user = f"{record.id}:copy"
     try:
         binds = [bind for each in in_order(record.mounts) for bind in _bind(deps, each, user, acquired)]
-        yield View(deps.snapshots.merged(record.id), _layers(deps, record, writable), tuple(binds))
+        layers = _layers(deps, record, writable)
+        if binds and not writable:
+            layers = tuple(part for each in layers for part in _with_scratch(each))
+        yield View(deps.snapshots.merged(record.id), layers, tuple(binds))
     finally:
         for name in acquired:
             with suppress(NotFound):
@@ -75,6 +78,16 @@ def _read_only(wanted: Mount) -> Mount:
         option for option in wanted.options if option.partition("=")[0] not in ("upperdir", "workdir", "lowerdir")
     ]
     return Mount("overlay", wanted.source, wanted.target, (f"lowerdir={':'.join(lowers)}", *others, "ro"))
+
+
+def _with_scratch(wanted: Mount) -> tuple[Mount, ...]:
+    """A read-only overlay, but for mount points that are not there yet: they are made in memory, and forgotten."""
+    if wanted.type != "overlay":
+        return (wanted,)
+    scratch = Mount("tmpfs", "tmpfs", wanted.target, ("mode=0755",))
+    folders = (f"upperdir={wanted.target}/upper", f"workdir={wanted.target}/work")
+    options = tuple(option for option in wanted.options if option != "ro")
+    return scratch, Mount("overlay", wanted.source, wanted.target, (*options, *folders))
 
 
 def _bind(deps: Deps, mount: MountPoint, user: str, acquired: list[str]) -> Iterator[Bind]:

@@ -21,19 +21,28 @@ _MS_REMOUNT_RO: Final = 0x1000 | 0x20 | 0x1
 
 
 def open_view(root: Path, mounts: Sequence[dict[str, Any]], binds: Sequence[dict[str, Any]]) -> int:
-    """Mount ``mounts`` on the host's paths, then ``binds`` inside ``root``; a descriptor of ``root``.
+    """Mount ``mounts`` on the host's paths, in order, then ``binds`` inside ``root``; a descriptor of ``root``.
 
     A bind is ``{"source", "target", "read_only"}``; its target is resolved, and made, inside ``root``.
     """
     check(libc.unshare(_CLONE_NEWNS))
     check(libc.mount(b"none", b"/", None, _MS_REC_PRIVATE, None))
     for each in mounts:
+        _make_folders(each["options"])
         mount(Mount(each["type"], each["source"], Path(each["target"]), tuple(each["options"])))
     folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     for each in binds:
         with suppress(FileNotFoundError):  # the source is gone: the container could not start either
             _bind(folder, each["source"], each["target"], each["read_only"])
     return folder
+
+
+def _make_folders(options: Sequence[str]) -> None:
+    """An overlay's writable folders may lie in what was mounted just before."""
+    for option in options:
+        key, _, folder = option.partition("=")
+        if key in ("upperdir", "workdir"):
+            os.makedirs(folder, exist_ok=True)
 
 
 def _bind(root: int, source: str, target: str, read_only: bool) -> None:

@@ -127,6 +127,16 @@ def test_volumes_are_reached(cli: Docker, name: str, tmp_path: Path) -> None:
     assert cli("start", "-a", name).out == "through the volume"
 
 
+def test_volumes_of_a_container_that_never_ran(cli: Docker, name: str, tmp_path: Path) -> None:
+    """The image has no folder to mount the volume on, and the container has not made one yet."""
+    (tmp_path / "new").write_text("new")
+    cli("create", "--name", name, "-v", "/no/such/place", IMAGE, "cat", "/no/such/place/new", "/etc/new")
+    cli("cp", str(tmp_path / "new"), f"{name}:/no/such/place/new")
+    cli("cp", str(tmp_path / "new"), f"{name}:/etc/new")
+    assert b"new" in cli("cp", f"{name}:/no/such/place/new", "-").stdout
+    assert cli("start", "-a", name).out == "newnew"
+
+
 def test_a_read_only_root_refuses(cli: Docker, name: str, tmp_path: Path) -> None:
     cli("create", "--read-only", "--name", name, IMAGE)
     (tmp_path / "file").write_text("x")
