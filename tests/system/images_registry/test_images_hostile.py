@@ -174,7 +174,8 @@ async def test_an_index(images: Images, registries: Registries, registry: Faulty
     assert image.config.architecture == "amd64"
     root = sha256(registry.manifests["t/app", "1"][0])
     assert {"status": f"Digest: {root}"} in told
-    assert f"{registry.host}/t/app@{root}" in image.repo_digests or images.store.get(image.id) is not None
+    kept = images.store.get(image.id)
+    assert kept is not None and kept.repo_digests == (f"{registry.host}/t/app@{root}",)
     other = await _pull(images, registries, registry, told, "linux/arm64")
     assert other.config.architecture == "arm64"
     with pytest.raises(NotFound, match=r"^no matching manifest for linux/s390x in the manifest list entries$"):
