@@ -14,12 +14,11 @@ from pier.linux.files import open_in_root
 from pier.linux.helper_input import CHUNK, write_all
 from pier.linux.helper_paths import Refused, describe, opened
 from pier.linux.helper_tarheader import (
-    BLOCK_DEVICE,
-    CHAR,
     FIFO,
     FOLDER,
     GNU_SPARSE,
     LINK,
+    NODES,
     REGULAR,
     SYMLINK,
     Header,
@@ -31,8 +30,7 @@ from pier.linux.helper_tarread import TarReader
 from pier.linux.trees import remove_tree_at
 
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_NODES: Final = {CHAR: stat.S_IFCHR, BLOCK_DEVICE: stat.S_IFBLK, FIFO: stat.S_IFIFO}
-_KNOWN: Final = (REGULAR, GNU_SPARSE, FOLDER, SYMLINK, LINK, *_NODES)
+_KNOWN: Final = (REGULAR, GNU_SPARSE, FOLDER, SYMLINK, LINK, *NODES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +141,8 @@ class CopyIn:
             os.symlink(header.link, base, dir_fd=parent)
             self._attributes(header, parent, base)
         else:
-            device = os.makedev(header.major, header.minor) if header.kind != FIFO else 0
-            os.mknod(base, _NODES[header.kind] | header.mode, device, dir_fd=parent)
+            device = header.device() if header.kind != FIFO else 0
+            os.mknod(base, NODES[header.kind] | header.mode, device, dir_fd=parent)
             self._attributes(header, parent, base)
 
     def _file(self, header: Header, parent: int, base: str) -> None:

@@ -4,6 +4,8 @@ Limits and error texts are those of Go's archive/tar, which Docker shows: a head
 "archive/tar: invalid tar header". Pure: no I/O.
 """
 
+import os
+import stat
 from typing import Final
 
 BLOCK: Final = 512
@@ -24,6 +26,8 @@ GNU_LONG_LINK: Final = b"K"
 PAX: Final = b"x"
 PAX_GLOBAL: Final = b"g"
 WITHOUT_DATA: Final = (LINK, SYMLINK, CHAR, BLOCK_DEVICE, FOLDER, FIFO)
+NODES: Final = {CHAR: stat.S_IFCHR, BLOCK_DEVICE: stat.S_IFBLK, FIFO: stat.S_IFIFO}
+"""What mknod(2) makes, and the file type that it is told."""
 SPECIAL: Final = (GNU_LONG_NAME, GNU_LONG_LINK, PAX, PAX_GLOBAL)
 
 _XATTR: Final = b"SCHILY.xattr."
@@ -72,6 +76,12 @@ class Header:
         self.sparse = b""
         self.sparse_pairs: list[int] | None = None
         self.real_size = -1
+
+    def device(self) -> int:
+        """The device number for mknod(2). Raises TarError where no device can have it."""
+        if not (0 <= self.major < 1 << 32 and 0 <= self.minor < 1 << 32):
+            raise TarError(f"invalid device number of {printable(self.name)}")
+        return os.makedev(self.major, self.minor)
 
 
 def parse_header(block: bytes) -> Header | None:

@@ -18,12 +18,10 @@ from pier.linux.helper_input import CHUNK, write_all
 from pier.linux.helper_meta import make_folders, set_xattr
 from pier.linux.helper_skeleton import Writer
 from pier.linux.helper_tarheader import (
-    BLOCK_DEVICE,
-    CHAR,
-    FIFO,
     FOLDER,
     GNU_SPARSE,
     LINK,
+    NODES,
     REGULAR,
     SYMLINK,
     Header,
@@ -96,7 +94,7 @@ class Unpacker:
             os.utime(path, ns=(header.mtime, header.mtime), follow_symlinks=False)
         elif header.kind == LINK:
             self._link(header, path)
-        elif header.kind in (CHAR, BLOCK_DEVICE, FIFO):
+        elif header.kind in NODES:
             self._node(header, path)
         else:
             raise TarError(f"unhandled tar header type {header.kind[0]}")
@@ -188,11 +186,8 @@ class Unpacker:
             raise TarError(f"hard link {printable(header.name)} to {printable(header.link)}: no such file") from error
 
     def _node(self, header: Header, path: bytes) -> None:
-        kind = {CHAR: stat.S_IFCHR, BLOCK_DEVICE: stat.S_IFBLK, FIFO: stat.S_IFIFO}[header.kind]
-        if not (0 <= header.major < 1 << 32 and 0 <= header.minor < 1 << 32):
-            raise TarError(f"invalid device number of {printable(header.name)}")
-        device = os.makedev(header.major, header.minor)
-        self._place(path, lambda: os.mknod(path, kind | header.mode, device))
+        mode, device = NODES[header.kind] | header.mode, header.device()
+        self._place(path, lambda: os.mknod(path, mode, device))
         self._describe(header, path)
         os.chmod(path, header.mode)
         os.utime(path, ns=(header.mtime, header.mtime), follow_symlinks=False)

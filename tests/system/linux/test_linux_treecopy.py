@@ -237,6 +237,14 @@ async def test_broken_archives(tree: Path, data: bytes) -> None:
         await _put(tree, "/", data)
 
 
+async def test_a_device_number_that_no_device_has(tree: Path) -> None:
+    info = tarfile.TarInfo("node")
+    info.type, info.devmajor = tarfile.CHRTYPE, 1 << 40
+    with pytest.raises(DataCorrupted, match="invalid device number"):
+        await _put(tree, "/", info.tobuf(tarfile.GNU_FORMAT) + bytes(1024))
+    assert not (tree / "node").exists()
+
+
 async def test_an_empty_archive(tree: Path) -> None:
     before = sorted(os.listdir(tree))
     await _put(tree, "/", b"")

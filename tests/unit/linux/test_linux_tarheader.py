@@ -102,6 +102,12 @@ def test_bad_headers(block: bytes) -> None:
         parse_header(block)
 
 
+@pytest.mark.parametrize("numbers", [(-1, 0), (0, 1 << 32), (1 << 40, 1)])
+def test_device_numbers_that_no_device_has(numbers: tuple[int, int]) -> None:
+    with pytest.raises(TarError, match=r"^invalid device number of"):
+        Header(b"n", b"3", 0o600, 0, 0, 0, 0, b"", *numbers).device()
+
+
 def pax(**records: Any) -> Header:
     header = Header(b"n", REGULAR, 0o644, 0, 0, 1, 0, b"")
     data = b""
