@@ -1,0 +1,61 @@
+"""The collaborators that every part of this package is handed. Only ``daemon/wiring.py`` makes one."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pier.build.cache import CacheStore
+from pier.build.progress import Progress
+from pier.build.request import BuildRequest
+from pier.build.session import Session
+from pier.content.journal import Journal
+from pier.events.bus import EventBus
+from pier.images.deps import Images
+from pier.networks.service import Networks
+from pier.remote.client import Registries
+from pier.runtime.plan import HostFacts
+from pier.runtime.runtime import Runtime
+from pier.snapshots.snapshotter import Snapshotter
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """``cache_max``: bytes that the build cache may take, 0 for no ceiling. ``parallelism``: steps at once.
+
+    ``cgroup_parent``: the daemon's own group. ``insecure``: ``security.insecure`` may be granted.
+    """
+
+    cache_max: int = 0
+    parallelism: int = 8
+    cgroup_parent: str = "/pier"
+    shm_size: int = 64 * 1024 * 1024
+    insecure: bool = True
+    ulimits: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Deps:
+    """``root``: the build folder in the data root (contexts, cache mounts, checkouts). ``run``: the build folder in
+    the exec root (bundles, sockets of running steps). Both are made by wiring."""
+
+    images: Images
+    snapshots: Snapshotter
+    runtime: Runtime
+    host: HostFacts
+    networks: Networks
+    registries: Registries
+    events: EventBus
+    journal: Journal
+    cache: CacheStore
+    root: Path
+    run: Path
+    settings: Settings = field(default_factory=Settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """One build under way: what every operation is handed."""
+
+    deps: Deps
+    request: BuildRequest
+    session: Session
+    progress: Progress

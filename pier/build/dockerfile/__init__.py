@@ -1,0 +1,1 @@
+"""The Dockerfile language: parsing, expanding, linting, and lowering to a graph. Pure."""

@@ -1,0 +1,1 @@
+"""Where the result of a build goes: a module a form."""

@@ -1,0 +1,1 @@
+"""What the vertices of a graph do: a module an operation."""
