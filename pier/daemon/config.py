@@ -98,6 +98,7 @@ def _read_file(path: str, explicit: bool) -> dict[str, Any]:
 
 
 def _from_json(path: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    content = _without_builder(path, content)
     unknown = sorted(name for name in content if name not in _BY_NAME or _BY_NAME[name].flag_only)
     if unknown:
         raise _unusable(path, f"the following directives don't match any configuration option: {', '.join(unknown)}")
@@ -108,6 +109,22 @@ def _from_json(path: str, content: Mapping[str, Any]) -> dict[str, Any]:
         except ValueError as error:
             raise _unusable(path, f"{name}: {error}") from error
     return result
+
+
+def _without_builder(path: str, content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """dockerd's ``builder.gc.defaultKeepStorage`` is our ``build.cache.max``; no collection at all is refused."""
+    if "builder" not in content:
+        return content
+    match content["builder"]:
+        case {"gc": {"enabled": False}}:
+            raise _unusable(path, "builder: the build cache is always collected; raise build.cache.max instead")
+        case {"gc": {"defaultKeepStorage": str(kept)}}:
+            given = {"build.cache.max": kept}
+        case dict():
+            given = {}
+        case _:
+            raise _unusable(path, "builder: a JSON object is expected")
+    return {**given, **{name: value for name, value in content.items() if name != "builder"}}
 
 
 def _value(setting: Setting, value: Any) -> Any:
@@ -153,6 +170,8 @@ def _check(config: Config) -> None:
     for name in ("max-concurrent-downloads", "max-concurrent-uploads", "max-download-attempts"):
         if config[name] < 1:
             raise InvalidArgument(f"invalid {name.replace('-', ' ')}: {config[name]}")
+    if config["build.parallelism"] < 1:
+        raise InvalidArgument(f"invalid build parallelism: {config['build.parallelism']}")
     if not 0 <= config["mtu"] <= _LARGEST_MTU:
         raise InvalidArgument(f"invalid default MTU: {config['mtu']}")
     if not 1 <= len(config["bridge"]) <= _LONGEST_INTERFACE or "/" in config["bridge"]:

@@ -36,10 +36,6 @@ class Setting:
         return self.flag or self.name
 
     @property
-    def attribute(self) -> str:
-        return self.name.replace("-", "_")
-
-    @property
     def is_switch(self) -> bool:
         return self.parse is values.boolean
 
@@ -132,6 +128,16 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     _number("shutdown-timeout", 15, "Seconds that requests under way have at shutdown", reloadable=True),
     _switch("live-restore", True, "Always on: containers go on running while there is no daemon", fixed=True),
     _text("storage-driver", "overlay2", "Storage driver (overlay2)", short="s"),
+    Setting(
+        "build.cache.max",
+        "bytes",
+        0,
+        "Ceiling of the build cache (default: a tenth of the disk)",
+        flag="build-cache-max",
+        parse=values.size,
+    ),
+    _number("build.parallelism", 8, "Steps of builds that run at a time", flag="build-parallelism"),
+    _list("features", "Accepted for dockerd's sake: the builder is always there", kind="map", parse=values.pair),
     _switch("experimental", False, "Accepted for dockerd's sake"),
     _switch("tls", False, "Use TLS; implied by --tlsverify"),
     _switch("tlsverify", False, "Use TLS and ask clients for a certificate"),
