@@ -81,7 +81,7 @@ def test_again_is_all_cached_and_the_same_image(builder: Docker, cli: Docker, ta
 
 def test_only_what_follows_a_changed_file_runs_again(builder: Docker, tag: str, project: Path) -> None:
     built(builder, project, tag)
-    (project / "services/web/web.txt").write_text("changed\n")
+    (project / "services/web/web.txt").write_text(f"changed for {tag}\n")
     ran = uncached(built(builder, project, tag))
     assert ran == {
         "COPY services/web .",
@@ -101,6 +101,6 @@ def test_new_times_and_files_that_no_step_reads_change_nothing(builder: Docker, 
 
 def test_an_argument_runs_again_what_comes_after_it(builder: Docker, tag: str, project: Path) -> None:
     built(builder, project, tag)
-    ran = uncached(built(builder, project, tag, "--build-arg", "VERSION=2"))
-    assert 'RUN cat /libs/core api.txt > /api && echo "2" >> /api' in ran
+    ran = uncached(built(builder, project, tag, "--build-arg", f"VERSION={tag}"))
+    assert f'RUN cat /libs/core api.txt > /api && echo "{tag}" >> /api' in ran
     assert "COPY services/api ." not in ran
