@@ -46,6 +46,16 @@ def own_layers(history: Sequence[HistoryEntry]) -> int:
     return sum(1 for entry in history[_first_new(history) :] if not entry.empty_layer)
 
 
+def squashed(target: Target) -> Target:
+    """``target`` with one layer in the place of all of its own: their entries stay, and one for the merge follows."""
+    first = _first_new(target.history)
+    new = [msgspec.structs.replace(entry, empty_layer=True) for entry in target.history[first:]]
+    if all(entry.empty_layer for entry in target.history[first:]):
+        return target
+    merged = HistoryEntry(comment="merge of the layers above the base")
+    return msgspec.structs.replace(target, history=(*target.history[:first], *new, merged))
+
+
 def rfc3339(nanoseconds: int) -> str:
     """``2026-11-21T06:28:00.09713Z``: as Go prints it."""
     seconds, rest = divmod(nanoseconds, _NANO)

@@ -1,56 +1,48 @@
 """Into the image store."""
 
-from collections.abc import Mapping, Sequence
-
-import msgspec
+from collections.abc import Sequence
 
 from pier.build.deps import Build
-from pier.build.export.configure import image_config
-from pier.build.export.layers import layers_of, made_at
-from pier.build.export.outputs import Wanted
-from pier.build.export.steps import Step, step
-from pier.build.graph import Rootfs, Target, VertexId
+from pier.build.export.made import Made
+from pier.build.export.steps import Step
+from pier.images.deps import Images
 from pier.images.image import Image
+from pier.images.platforms import keep_together, let_go
 from pier.images.register import register
 from pier.images.tag import tag_id
-from pier.oci.digest import Digest
-from pier.oci.image import chain_ids, encode_config
+from pier.oci.platform import host_platform, runnable
 from pier.oci.reference import Reference
 
 
-class Stored(msgspec.Struct, frozen=True):
-    images: tuple[Digest, ...]
-    metadata: dict[str, str]
+async def to_store(build: Build, made: Sequence[Made], names: Sequence[Reference], shown: Step) -> list[Image]:
+    """Record the images and give them their names, which mean the one for this host's platform."""
+    images: list[Image] = []
+    for each in made:
+        images.append(await register(build.deps.images, each.config))
+        shown.note(f"writing image {each.id}")
+    main = images[best(made)]
+    for name in names:
+        with shown.part(f"naming to {name.canonical}"):
+            _name(build.deps.images, main, name.with_default_tag())
+    if len(made) > 1:
+        keep_together(build.deps.images, images, main.id, [name.with_default_tag() for name in names])
+    return images
 
 
-async def to_store(build: Build, targets: Sequence[Target], roots: Mapping[VertexId, Rootfs], output: Wanted) -> Stored:
-    """Make an image of each target and give it the output's names."""
-    with step(build.progress, build.request.id, "exporting to image") as shown:
-        images: list[Image] = []
-        for target in targets:
-            rootfs = roots[target.root] if target.root is not None else Rootfs()
-            images.append(await _register(build, target, rootfs, shown))
-        image_id: str = images[0].id
-        metadata = {"containerimage.config.digest": image_id, "containerimage.digest": image_id}
-        for name in output.names:
-            _name(build, images[0], name, shown)
-        if output.names:
-            metadata["image.name"] = ",".join(name.canonical for name in output.names)
-    return Stored(tuple(image.id for image in images), metadata)
+def _name(images: Images, image: Image, name: Reference) -> None:
+    """Give the image the name; what had it before has it no more, nor what stood beside that."""
+    before = images.store.resolve(name)
+    old = images.store.get(before) if before else None
+    tag_id(images, image.id, name)
+    for each in (old, image):
+        if each is not None:
+            let_go(images, each, name)
 
 
-async def _register(build: Build, target: Target, rootfs: Rootfs, shown: Step) -> Image:
-    deps = build.deps
-    with deps.images.pins.hold(chain_ids(rootfs.diff_ids)):
-        with shown.part("exporting layers"):
-            times = [made_at(layer) for layer in layers_of(deps, rootfs.diff_ids)]
-            config = image_config(target, rootfs.diff_ids, times, build.request.source_date_epoch)
-        data = encode_config(config)
-        image = await register(deps.images, data)
-        shown.note(f"writing image {image.id}")
-    return image
-
-
-def _name(build: Build, image: Image, reference: Reference, shown: Step) -> None:
-    with shown.part(f"naming to {reference.canonical}"):
-        tag_id(build.deps.images, image.id, reference.with_default_tag())
+def best(made: Sequence[Made]) -> int:
+    """Which of them this host runs best; the first where it runs none."""
+    for platform in runnable(host_platform()):
+        for index, each in enumerate(made):
+            if platform.matches(each.platform):
+                return index
+    return 0

@@ -32,7 +32,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     level: int | None = None
     force: bool = False
     oci: bool | None = None
-    split: bool = True
+    split: bool | None = None
     annotations: tuple[tuple[str, str], ...] = ()
 
 
@@ -61,7 +61,7 @@ def _read(index: int, output: Output, request: BuildRequest) -> Wanted:
         level=_level(attributes),
         force=flag(attributes, "force-compression", False),
         oci=flag(attributes, "oci-mediatypes", True) if "oci-mediatypes" in attributes else None,
-        split=flag(attributes, "platform-split", True),
+        split=flag(attributes, "platform-split", True) if "platform-split" in attributes else None,
         annotations=tuple(_annotations(attributes)),
     )
 

@@ -21,10 +21,15 @@ class Step:
     @contextmanager
     def part(self, text: str) -> Iterator["Part"]:
         """A part of the work, shown as ``text``; it is done when the block ends well."""
-        part = Part(self._progress, self.vertex, text)
-        part.show()
+        part = self.begin(text)
         yield part
         part.done()
+
+    def begin(self, text: str) -> "Part":
+        """A part that the caller ends."""
+        part = Part(self._progress, self.vertex, text)
+        part.show()
+        return part
 
     def note(self, text: str) -> None:
         """Something that is done as soon as it is said."""

@@ -1,0 +1,167 @@
+"""Archives, trees and pushes of what was built."""
+
+import io
+import json
+import tarfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from pier.build.export.export import export
+from pier.build.graph import Rootfs, Target, VertexId
+from pier.build.request import Output
+from pier.errors import InvalidArgument
+from pier.images.archive import load
+from pier.images.deps import ignore_progress
+from pier.images.lookup import find
+from pier.images.pull import pull
+from pier.oci.platform import Platform
+from pier.oci.reference import parse_reference
+from pier.testing.exports import Machine, graph_of, rooted
+from pier.testing.images import layer_tar, pieces
+from pier.testing.registry import Distribution, distribution
+
+ARM64 = Platform("arm64", "linux")
+
+
+@pytest.fixture
+async def machine(tmp_path: Path) -> AsyncIterator[Machine]:
+    async with Machine(tmp_path / "one") as machine:
+        yield machine
+
+
+@pytest.fixture
+async def other(tmp_path: Path) -> AsyncIterator[Machine]:
+    async with Machine(tmp_path / "two") as machine:
+        yield machine
+
+
+@pytest.fixture
+async def registry(tmp_path: Path) -> AsyncIterator[Distribution]:
+    async with distribution(tmp_path) as running:
+        yield running
+
+
+def output(kind: str, **attributes: str) -> Output:
+    return Output(kind, {name.replace("_", "-"): value for name, value in attributes.items()})
+
+
+def members(tar: bytes) -> dict[str, bytes]:
+    with tarfile.open(fileobj=io.BytesIO(tar)) as archive:
+        return {
+            member.name: content.read() if (content := archive.extractfile(member)) else b""
+            for member in archive.getmembers()
+        }
+
+
+async def two_layers(machine: Machine) -> tuple[Target, dict[VertexId, Rootfs]]:
+    layers = await machine.layer(await machine.layer((), layer_tar(base=b"1")), layer_tar(own=b"2"))
+    vertex, target = rooted(layers, base=1)
+    return target, {vertex.id: Rootfs(layers)}
+
+
+async def two_platforms(machine: Machine) -> tuple[tuple[Target, ...], dict[VertexId, Rootfs]]:
+    base = await machine.layer((), layer_tar(base=b"1"))
+    one, two = await machine.layer(base, layer_tar(own=b"amd")), await machine.layer(base, layer_tar(own=b"arm"))
+    (first, here), (second, there) = rooted(one, base=1), rooted(two, ARM64, base=1)
+    return (there, here), {first.id: Rootfs(one), second.id: Rootfs(two)}
+
+
+@pytest.mark.parametrize(("kind", "blob"), [("docker", b"own"), ("oci", b"\x1f\x8b")])
+async def test_an_archive_can_be_loaded_elsewhere(machine: Machine, other: Machine, kind: str, blob: bytes) -> None:
+    target, roots = await two_layers(machine)
+    request = {"outputs": (output(kind, dest="x.tar", name="app:1"), output("image", name="app:1"))}
+    exported = await export(machine.build(**request), graph_of(target), roots)
+    archive = members(machine.client.tars[0])
+    assert any(data.startswith(blob) for name, data in archive.items() if name.startswith("blobs/sha256/"))
+    assert ("manifest.json" in archive) == (kind == "docker")
+    assert json.loads(archive["index.json"])["manifests"][0]["digest"].startswith("sha256:")
+    loaded = await load(other.images, pieces(machine.client.tars[0]), ignore_progress)
+    assert [image.id for image in loaded] == list(exported.images)
+    assert find(other.images, "app:1").id == exported.images[0]
+
+
+async def test_an_archive_is_the_same_whenever_it_is_made(machine: Machine) -> None:
+    target, roots = await two_layers(machine)
+    outputs = (output("oci", name="app:1"), output("docker", dest="-", name="app:1"))
+    await export(machine.build(outputs=outputs), graph_of(target), roots)
+    first = dict(machine.client.tars)
+    await export(machine.build(outputs=outputs), graph_of(target), roots)
+    assert machine.client.tars == first
+
+
+async def test_zstd_where_it_is_asked_for(machine: Machine) -> None:
+    target, roots = await two_layers(machine)
+    await export(machine.build(outputs=(output("oci", compression="zstd"),)), graph_of(target), roots)
+    blobs = [data for name, data in members(machine.client.tars[0]).items() if name.startswith("blobs/sha256/")]
+    assert sum(data.startswith(b"\x28\xb5\x2f\xfd") for data in blobs) == 2
+
+
+async def test_the_root_file_system_as_a_tar(machine: Machine) -> None:
+    target, roots = await two_layers(machine)
+    exported = await export(machine.build(outputs=(output("tar", dest="-"),)), graph_of(target), roots)
+    assert members(machine.client.tars[0]) == {"base": b"1", "own": b"2"}
+    assert exported.images == ()
+    assert machine.told.vertices() == ["exporting to client tarball"]
+
+
+async def test_several_platforms_are_folders_side_by_side(machine: Machine) -> None:
+    targets, roots = await two_platforms(machine)
+    await export(machine.build(outputs=(output("local", dest="out"),)), graph_of(*targets), roots)
+    assert {name: data for name, data in members(machine.client.tars[0]).items() if data} == {
+        "linux_arm64/base": b"1",
+        "linux_arm64/own": b"arm",
+        "linux_amd64/base": b"1",
+        "linux_amd64/own": b"amd",
+    }
+
+
+async def test_a_docker_archive_holds_one_platform(machine: Machine) -> None:
+    targets, roots = await two_platforms(machine)
+    with pytest.raises(InvalidArgument, match="does not currently support exporting manifest lists"):
+        await export(machine.build(outputs=(output("docker", dest="-"),)), graph_of(*targets), roots)
+
+
+async def test_a_push_can_be_pulled_elsewhere(machine: Machine, other: Machine, registry: Distribution) -> None:
+    target, roots = await two_layers(machine)
+    name = f"{registry.host}/app:1"
+    exported = await export(machine.build(outputs=(output("image", name=name, push="true"),)), graph_of(target), roots)
+    pulled = await pull(other.images, other.registries, parse_reference(name), None, None, ignore_progress)
+    assert pulled.id == exported.images[0] == exported.metadata["containerimage.config.digest"]
+    digest = exported.metadata["containerimage.digest"]
+    for each in (machine, other):
+        assert find(each.images, name).repo_digests == (f"{registry.host}/app@{digest}",)
+    assert f"pushing manifest for {name}@{digest}" in machine.told.parts()
+
+
+async def test_a_push_in_the_form_that_is_asked_for(machine: Machine, other: Machine, registry: Distribution) -> None:
+    target, roots = await two_layers(machine)
+    name = f"{registry.host}/app:1"
+    attributes = {"name": name, "push": "true", "compression": "zstd", "annotation.a": "b"}
+    await export(machine.build(outputs=(Output("image", attributes),)), graph_of(target), roots)
+    pulled = await pull(other.images, other.registries, parse_reference(name), None, None, ignore_progress)
+    assert pulled.manifest is not None
+    manifest = json.loads(other.images.content.read(pulled.manifest.digest))
+    assert manifest["annotations"] == {"a": "b"}
+    assert [layer["mediaType"].rpartition("+")[2] for layer in manifest["layers"]] == ["zstd", "zstd"]
+
+
+async def test_several_platforms_under_one_name(machine: Machine, other: Machine, registry: Distribution) -> None:
+    targets, roots = await two_platforms(machine)
+    name = f"{registry.host}/app:1"
+    exported = await export(
+        machine.build(outputs=(output("image", name=name, push="true"),)), graph_of(*targets), roots
+    )
+    arm, amd = exported.images
+    assert find(machine.images, name).id == amd
+    assert not find(machine.images, arm).dangling
+    for platform, expected in ((None, amd), (ARM64, arm)):
+        pulled = await pull(other.images, other.registries, parse_reference(name), platform, None, ignore_progress)
+        assert pulled.id == expected
+
+
+async def test_a_push_needs_a_name(machine: Machine) -> None:
+    target, roots = await two_layers(machine)
+    with pytest.raises(InvalidArgument, match="tag is needed when pushing to registry"):
+        await export(machine.build(outputs=(output("image", push="true"),)), graph_of(target), roots)
