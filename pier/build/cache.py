@@ -53,4 +53,7 @@ class CacheStore(Protocol):
     def content(self, root: str, selector: str) -> Digest | None:
         """The remembered digest of what ``selector`` picks from the immutable tree ``root`` (a chain ID, a commit)."""
 
+    def contents(self, root: str) -> Sequence[tuple[str, Digest]]:
+        """All that is remembered of ``root``: selectors and digests."""
+
     def remember(self, root: str, selector: str, digest: Digest, now: int) -> None: ...

@@ -34,6 +34,7 @@ class Session(Protocol):
         """The client's folder ``name``, up to date and unchanged (unless in place) until the block ends.
 
         Only what matches ``paths`` (all where empty) and not ``exclude`` need be brought. NotFound: it has none.
+        ``cache:N`` is the OCI layout that ``request.cache_from[N]``, of type local, names with ``src``.
         """
 
     def upload(self, name: str) -> AsyncIterator[bytes]:
@@ -49,4 +50,8 @@ class Session(Protocol):
         """For a registry."""
 
     async def export_tar(self, output: int, chunks: AsyncIterator[bytes]) -> None:
-        """Give the client the result of ``request.outputs[output]`` as a tar; it writes or unpacks it."""
+        """Give the client the result of ``request.outputs[output]`` as a tar; it writes or unpacks it.
+
+        Numbers past the outputs mean ``request.cache_to[output - len(request.outputs)]``, of type local: an OCI
+        layout, to be unpacked into its folder ``dest``. Unsupported: this kind of client takes none.
+        """

@@ -50,6 +50,9 @@ class Records:
     def content(self, root: str, selector: str) -> Digest | None:
         return self._contents.get((root, selector))
 
+    def contents(self, root: str) -> Sequence[tuple[str, Digest]]:
+        return [(selector, digest) for (found, selector), digest in self._contents.items() if found == root]
+
     def remember(self, root: str, selector: str, digest: Digest, now: int) -> None:
         self._contents[root, selector] = digest
 
