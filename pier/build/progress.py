@@ -45,8 +45,11 @@ class LogPiece(msgspec.Struct, frozen=True, tag="log", omit_defaults=True):
 
 
 class LintWarning(msgspec.Struct, frozen=True, tag="warning", omit_defaults=True):
+    """``source``: the text of the file that ``warning.location`` names, so that its lines can be shown."""
+
     vertex: str
     warning: Warning
+    source: str = ""
 
 
 Event = VertexState | StatusState | LogPiece | LintWarning
