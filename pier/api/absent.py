@@ -45,8 +45,6 @@ ROUTES = (
     Route("POST", "/build", _build),
     Route("POST", "/build/prune", no_build_cache),
     Route("POST", "/build/cancel", _build),
-    Route("POST", "/session", _build),
-    Route("POST", "/grpc", _build),
     Route("GET", "/images/search", _refusal("searching Docker Hub is not supported")),
     Route("GET", "/plugins", no_plugins),
     Route("GET", "/plugins/privileges", _plugins),

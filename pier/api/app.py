@@ -27,6 +27,7 @@ from pier.api import (
     transfer,
     volumes,
 )
+from pier.api.buildkit import routes as buildkit
 from pier.api.call import Call, TooLarge
 from pier.api.replies import failure
 from pier.api.routing import Router, split_version
@@ -53,6 +54,7 @@ ROUTER: Final = Router(
         *images.ROUTES,
         *volumes.ROUTES,
         *networks.ROUTES,
+        *buildkit.ROUTES,
         *absent.ROUTES,
     )
 )

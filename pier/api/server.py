@@ -18,6 +18,7 @@ _LONGEST_REQUEST: Final = 1 << 20
 _MOST_KEPT: Final = 256 << 10
 _END: Final = b"\r\n\r\n"
 _LAST_CHUNK: Final = b"0\r\n\r\n"
+_TAKING_OVER: Final = (b"/attach", b"/grpc", b"/session")
 
 
 class Connection(RequestHandler):
@@ -134,7 +135,7 @@ def takeover_length(data: bytes) -> int | None:
 def _takes_over(head: bytes) -> bool:
     words = head.partition(b"\r\n")[0].split(b" ")
     target = words[1].partition(b"?")[0] if len(words) == 3 else b""
-    return target.endswith(b"/attach") or (b"/exec/" in target and target.endswith(b"/start"))
+    return target.endswith(_TAKING_OVER) or (b"/exec/" in target and target.endswith(b"/start"))
 
 
 def _content_length(head: bytes) -> int:

@@ -1,6 +1,6 @@
 """What the handlers need (contract): built once by the daemon, handed to every request."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pier.containers.deps import Deps
@@ -36,3 +36,5 @@ class Services:
     events: EventBus
     registries: Registries
     system: System
+    shared: dict[str, object] = field(default_factory=dict)
+    """What handlers make with the first request that needs it, by name."""

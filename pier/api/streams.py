@@ -117,6 +117,14 @@ class RawStream(asyncio.Protocol):
             raise ConnectionResetError("the client has gone")
         self._transport.write(data)
 
+    def release(self) -> tuple[asyncio.Transport, bytes]:
+        """Give the connection to another protocol, with what has arrived; the end is still told to this one."""
+        arrived = b"".join(self._incoming)
+        self._incoming.clear()
+        if self._reading_paused:
+            self._transport.resume_reading()
+        return self._transport, arrived
+
     def on_lost(self, callback: Callable[[], Any]) -> None:
         self._callbacks.append(callback)
 

@@ -14,7 +14,7 @@ async def ping(call: Call) -> web.Response:
         {
             "Cache-Control": "no-cache, no-store, must-revalidate",
             "Pragma": "no-cache",
-            "Builder-Version": "",
+            "Builder-Version": "2",
             "Swarm": "inactive",
         }
     )

@@ -1,0 +1,81 @@
+"""What a build asks of a client that speaks gRPC, over the session that it has opened."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Final, TypeVar
+
+from google.protobuf.message import Message
+from grpclib.client import UnaryUnaryMethod
+
+from pier.api.buildkit import filesend, filesync, sshagent, upload
+from pier.api.buildkit.calls import client_errors
+from pier.api.buildkit.proto import session_pb2 as messages
+from pier.api.buildkit.sessions import Attached
+from pier.build.deps import Deps
+from pier.build.request import BuildRequest
+from pier.build.session import Folder
+from pier.errors import NotFound
+from pier.remote.settings import Credentials
+
+_SECRET: Final = "/moby.buildkit.secrets.v1.Secrets/GetSecret"
+_CREDENTIALS: Final = "/moby.filesync.v1.Auth/Credentials"
+_HUB: Final = "registry-1.docker.io"
+
+Request = TypeVar("Request", bound=Message)
+Reply = TypeVar("Reply", bound=Message)
+
+
+class ClientSession:
+    """A :class:`pier.build.session.Session` for ``request``."""
+
+    def __init__(self, attached: Attached, deps: Deps, request: BuildRequest) -> None:
+        self._attached = attached
+        self._deps = deps
+        self._request = request
+
+    def folder(
+        self, name: str, paths: tuple[str, ...], exclude: tuple[str, ...]
+    ) -> AbstractAsyncContextManager[Folder]:
+        return filesync.folder(self._attached, self._deps, name, paths, exclude)
+
+    def upload(self, name: str) -> AsyncIterator[bytes]:
+        return upload.pull(self._attached, name)
+
+    async def secret(self, id: str) -> bytes | None:
+        if not self._attached.offers(_SECRET):
+            return None
+        try:
+            reply = await self._ask(_SECRET, messages.GetSecretRequest(ID=id), messages.GetSecretResponse)
+        except NotFound:
+            return None
+        return reply.data
+
+    def ssh(self, id: str) -> AbstractAsyncContextManager[Path]:
+        return sshagent.forwarded(self._attached, self._deps.run, id)
+
+    async def credentials(self, domain: str) -> Credentials | None:
+        """A secret without a name is an identity token."""
+        if not self._attached.offers(_CREDENTIALS):
+            return None
+        host = _HUB if domain in ("docker.io", "index.docker.io") else domain
+        request = messages.CredentialsRequest(Host=host)
+        reply = await self._ask(_CREDENTIALS, request, messages.CredentialsResponse)
+        if not reply.Secret:
+            return None
+        if not reply.Username:
+            return Credentials(identity_token=reply.Secret, server_address=domain)
+        return Credentials(reply.Username, reply.Secret, server_address=domain)
+
+    async def export_tar(self, output: int, chunks: AsyncIterator[bytes]) -> None:
+        if self._request.outputs[output].type == "local":
+            await filesend.send_folder(self._attached, self._deps.images.tmp, output, chunks)
+        else:
+            await filesend.send_archive(self._attached, output, chunks)
+
+    async def _ask(self, method: str, request: Request, reply: type[Reply]) -> Reply:
+        with client_errors():
+            call: UnaryUnaryMethod[Request, Reply] = UnaryUnaryMethod(
+                self._attached.channel, method, type(request), reply
+            )
+            return await call(request)

@@ -1,0 +1,37 @@
+"""BuildKit's exporters to the outputs of a request (pure)."""
+
+from typing import Final
+
+from pier.api.buildkit.proto.control_pb2 import SolveRequest
+from pier.build.request import Output
+from pier.errors import Unsupported
+
+_KNOWN: Final = ("image", "docker", "oci", "local", "tar")
+
+
+def outputs(job: SolveRequest) -> tuple[Output, ...]:
+    """In the order in which the client numbers them. Without any, an image without a name: it is a result like others,
+    which another build may begin with; who asked for none does not keep it (see :func:`keeps_nothing`).
+    """
+    if not job.Exporters and not job.ExporterDeprecated:
+        return (Output("image"),)
+    if not job.Exporters:
+        return (_output(job.ExporterDeprecated, dict(job.ExporterAttrsDeprecated)),)
+    return tuple(_output(exporter.Type, dict(exporter.Attrs)) for exporter in job.Exporters)
+
+
+def keeps_nothing(job: SolveRequest) -> bool:
+    return not job.Exporters and not job.ExporterDeprecated
+
+
+def _output(kind: str, attributes: dict[str, str]) -> Output:
+    if kind == "moby":
+        # The client pushes the image itself, once it is in the store.
+        return Output("image", {name: value for name, value in attributes.items() if name != "push"})
+    if kind not in _KNOWN:
+        raise Unsupported(f'exporter "{kind}" could not be found')
+    if kind in ("oci", "docker") and attributes.get("tar", "true").lower() in ("false", "0", "f"):
+        raise Unsupported(f"the exporter {kind} writes archives only: tar=false is not supported")
+    if kind == "docker":
+        return Output(kind, {**attributes, "dest": "-"})  # else it goes into the store, and not to the client
+    return Output(kind, attributes)
