@@ -1,9 +1,15 @@
 """The collaborators that every part of this package is handed. Only ``daemon/wiring.py`` makes one."""
 
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pier.build.cache import CacheStore
+from pier.build.flight import Flights
+from pier.build.graph import VertexId
+from pier.build.held import Held
+from pier.build.inuse import InUse
+from pier.build.outcome import Solved
 from pier.build.progress import Progress
 from pier.build.request import BuildRequest
 from pier.build.session import Session
@@ -35,7 +41,11 @@ class Settings:
 @dataclass(frozen=True, slots=True)
 class Deps:
     """``root``: the build folder in the data root (contexts, cache mounts, checkouts). ``run``: the build folder in
-    the exec root (bundles, sockets of running steps). Both are made by wiring."""
+    the exec root (bundles, sockets of running steps). Both are made by wiring.
+
+    The last three are the state that the builds of this process share: records in use, executions under way, and
+    the layers that the cache keeps.
+    """
 
     images: Images
     snapshots: Snapshotter
@@ -49,13 +59,22 @@ class Deps:
     root: Path
     run: Path
     settings: Settings = field(default_factory=Settings)
+    in_use: InUse = field(default_factory=InUse)
+    flights: Flights = field(default_factory=Flights)
+    held: Held = field(default_factory=Held)
 
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """One build under way: what every operation is handed."""
+    """One build under way: what every operation is handed.
+
+    ``lasting``: what is entered there (a folder of the session, pins) lasts until ``build.build`` closes it, at the
+    end. ``solved``: what the solver has found so far.
+    """
 
     deps: Deps
     request: BuildRequest
     session: Session
     progress: Progress
+    lasting: AsyncExitStack = field(default_factory=AsyncExitStack)
+    solved: dict[VertexId, Solved] = field(default_factory=dict)
