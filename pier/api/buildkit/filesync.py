@@ -4,8 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final, Protocol
 
-from grpclib.client import Stream
-
+from pier.api.buildkit.packets import PacketStream
 from pier.api.buildkit.proto.fsutil_pb2 import Packet, Stat
 from pier.api.buildkit.sessions import Attached
 from pier.build.deps import Deps
@@ -39,32 +38,34 @@ async def folder(
     yield Folder(deps.root, name)
 
 
-async def receive(stream: Stream[Packet, Packet], sink: Sink) -> None:
+async def receive(stream: PacketStream, sink: Sink) -> None:
     """Fill ``sink``. Raises InvalidArgument for what the client says of its failure, and for nonsense."""
     told = 0
     wanted: set[int] = set()
     complete = False
-    async for packet in stream:
-        if packet.type == Packet.PACKET_DATA:
-            if packet.ID not in wanted:
-                raise InvalidArgument(f"invalid file request {packet.ID}")
-            if packet.data:
-                sink.write(packet.ID, packet.data)
-            else:
-                wanted.discard(packet.ID)
-                sink.finish(packet.ID)
-        elif packet.type == Packet.PACKET_STAT:
-            if packet.HasField("stat"):
+    async for batch in stream.batches():
+        asked = []
+        for packet in batch:
+            if packet.type == Packet.PACKET_DATA:
+                if packet.ID not in wanted:
+                    raise InvalidArgument(f"invalid file request {packet.ID}")
+                if packet.data:
+                    sink.write(packet.ID, packet.data)
+                else:
+                    wanted.discard(packet.ID)
+                    sink.finish(packet.ID)
+            elif packet.type == Packet.PACKET_STAT and not packet.HasField("stat"):
+                complete = True
+            elif packet.type == Packet.PACKET_STAT:
                 if sink.entry(packet.stat):
                     wanted.add(told)
-                    await stream.send_message(Packet(type=Packet.PACKET_REQ, ID=told))
+                    asked.append(Packet(type=Packet.PACKET_REQ, ID=told))
                 told += 1
-            else:
-                complete = True
-        elif packet.type == Packet.PACKET_ERR:
-            raise InvalidArgument(f"error from sender: {packet.data.decode(errors='replace')}")
-        elif packet.type == Packet.PACKET_FIN:
-            return
+            elif packet.type == Packet.PACKET_ERR:
+                raise InvalidArgument(f"error from sender: {packet.data.decode(errors='replace')}")
+            elif packet.type == Packet.PACKET_FIN:
+                return
         if complete and not wanted:
-            complete = False
-            await stream.send_message(Packet(type=Packet.PACKET_FIN))
+            asked.append(Packet(type=Packet.PACKET_FIN))
+        await stream.send(asked, last=complete and not wanted)
+        complete = complete and bool(wanted)

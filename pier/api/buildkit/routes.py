@@ -42,9 +42,9 @@ async def session(call: Call) -> web.StreamResponse:
     hub = hub_of(call)
     from pier.api.buildkit.transport import connect
 
-    async with connect(call) as (channel, lost):
+    async with connect(call) as channel:
         with hub.sessions.joined(call.request.headers, channel):
-            await lost.wait()
+            await channel.lost.wait()
     return Taken()
 
 

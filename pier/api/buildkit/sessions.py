@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from grpclib.client import Channel
 from multidict import MultiMapping
 
+from pier.api.buildkit.transport import SessionChannel
 from pier.errors import Conflict, InvalidArgument, NotFound
 
 _PATIENCE: Final = 5.0
@@ -26,7 +26,7 @@ class Attached:
     name: str
     shared_key: str
     methods: frozenset[str]
-    channel: Channel
+    channel: SessionChannel
     gone: asyncio.Event = field(default_factory=asyncio.Event)
 
     def offers(self, method: str) -> bool:
@@ -40,7 +40,7 @@ class Sessions:
         self._announcing: set[asyncio.Task[None]] = set()
 
     @contextmanager
-    def joined(self, headers: MultiMapping[Any], channel: Channel) -> Iterator[Attached]:
+    def joined(self, headers: MultiMapping[Any], channel: SessionChannel) -> Iterator[Attached]:
         """A session is there while the block runs. Raises InvalidArgument, Conflict."""
         session = Attached(
             id=headers.get(_ID, ""),
