@@ -1,7 +1,7 @@
 """For tests of what comes out of a build: a machine with an image store, a client, and layers to export."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -58,16 +58,18 @@ class Records:
 
 
 class Client:
-    """A session whose client takes what is exported. ``tars``: by the output's place."""
+    """A session whose client takes what is exported. ``tars``: by the output's place. ``folders``: by name."""
 
     def __init__(self, credentials: Credentials | None = None) -> None:
         self.tars: dict[int, bytes] = {}
+        self.folders: dict[str, Path] = {}
         self.given = credentials
 
-    def folder(
-        self, name: str, paths: tuple[str, ...], exclude: tuple[str, ...]
-    ) -> AbstractAsyncContextManager[Folder]:
-        raise NotFound(f"no folder {name}")
+    @asynccontextmanager
+    async def folder(self, name: str, paths: tuple[str, ...], exclude: tuple[str, ...]) -> AsyncIterator[Folder]:
+        if name not in self.folders:
+            raise NotFound(f"no folder {name}")
+        yield Folder(self.folders[name], name, in_place=True)
 
     def upload(self, name: str) -> AsyncIterator[bytes]:
         raise NotFound(f"no upload {name}")

@@ -17,6 +17,8 @@ from pier.build.export.registry import Pushed, push, record_push
 from pier.build.export.steps import Part, Step, step
 from pier.build.export.tree import tree_tar
 from pier.build.graph import Graph, Rootfs, VertexId
+from pier.build.remotecacheexport import export_cache
+from pier.build.remotecacherecords import records_of
 from pier.errors import InvalidArgument
 from pier.images.image import Image
 from pier.oci.digest import Digest
@@ -41,7 +43,7 @@ class Exported(msgspec.Struct, frozen=True):
 
 
 async def export(build: Build, graph: Graph, roots: Mapping[VertexId, Rootfs]) -> Exported:
-    """Do all that the request's outputs ask for. ``roots``: the targets' file systems, their layers in place.
+    """Do all that the request's outputs and ``cache_to`` ask for. ``roots``: the targets' file systems, all there.
 
     Raises InvalidArgument for an output that cannot be, before anything is done; NotFound where a layer is not there.
     """
@@ -59,6 +61,8 @@ async def export(build: Build, graph: Graph, roots: Mapping[VertexId, Rootfs]) -
             stored, told = await _one(build, made, output, shown)
         images += stored
         metadata.update(told)
+    if build.request.cache_to:
+        await export_cache(build, records_of(build), roots.values())
     return Exported(tuple(dict.fromkeys(images)), metadata)
 
 
@@ -109,7 +113,7 @@ async def _archive(build: Build, made: Sequence[Made], output: Wanted, shown: St
     for each in made:
         shown.note(f"exporting config {each.id}")
     with shown.part("sending tarball") as part:
-        await _send(build, output, archive(build.deps, planned, output.names), part)
+        await _send(build, output, archive(planned, output.names), part)
     told: Metadata = {
         "containerimage.config.digest": made[best(made)].id,
         "containerimage.digest": root.digest,

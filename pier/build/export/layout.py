@@ -3,8 +3,8 @@
 An archive is the same bytes whenever it is made: no times, a fixed order.
 """
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -27,13 +27,20 @@ from pier.snapshots.snapshotter import Layer
 _LAYOUT: Final = b'{"imageLayoutVersion":"1.0.0"}'
 
 
+class Blob(msgspec.Struct, frozen=True):
+    """A blob that is made while it is read: each call of ``pieces`` begins again."""
+
+    descriptor: Descriptor
+    pieces: Callable[[], AsyncIterator[bytes]]
+
+
 class Plan(msgspec.Struct, frozen=True):
-    """What an archive holds. ``layers``: by the digest of their form. ``small``: configs, manifests, an index.
+    """What an archive holds. ``layers``: each once. ``small``: configs, manifests, an index.
 
     ``root``: what a reader begins with, the manifest or the index of several; ``docker``: ``manifest.json``.
     """
 
-    layers: dict[Digest, tuple[Layer, Descriptor]]
+    layers: list[Blob]
     small: dict[Digest, bytes]
     root: Descriptor
     docker: list[dict[str, Any]]
@@ -42,13 +49,14 @@ class Plan(msgspec.Struct, frozen=True):
 async def plan(deps: Deps, made: Sequence[Made], output: Wanted) -> Plan:
     """Bring the layers into the forms that the archive is to have, and describe it."""
     wanted = compression_of(output)
-    layers: dict[Digest, tuple[Layer, Descriptor]] = {}
+    layers: dict[Digest, Blob] = {}
     small: dict[Digest, bytes] = {}
     entries: list[Descriptor] = []
     docker: list[dict[str, Any]] = []
     for each in made:
         forms = [(layer, await form(deps.images, layer, wanted)) for layer in layers_of(deps, each.diff_ids)]
-        layers.update((described.digest, (layer, described)) for layer, described in forms)
+        for layer, described in forms:
+            layers[described.digest] = Blob(described, partial(pieces, deps.images, layer, described))
         data = encode_manifest(manifest(each, [described for _, described in forms], output))
         small.update({each.id: each.config, sha256(data): data})
         entries.append(Descriptor(mediatypes.OCI_MANIFEST, sha256(data), len(data), platform=each.platform))
@@ -58,7 +66,7 @@ async def plan(deps: Deps, made: Sequence[Made], output: Wanted) -> Plan:
         data = encode_manifest(Index(schema_version=2, media_type=mediatypes.OCI_INDEX, manifests=entries))
         small[sha256(data)] = data
         root = Descriptor(mediatypes.OCI_INDEX, sha256(data), len(data))
-    return Plan(layers, small, root, docker if output.type == "docker" else [])
+    return Plan(list(layers.values()), small, root, docker if output.type == "docker" else [])
 
 
 def compression_of(output: Wanted) -> Compression:
@@ -78,18 +86,17 @@ def manifest(made: Made, forms: Sequence[Descriptor], output: Wanted) -> Manifes
     )
 
 
-async def archive(deps: Deps, plan: Plan, names: Sequence[Reference]) -> AsyncGenerator[bytes, None]:
-    """The archive, in pieces. Raises DataCorrupted where a layer is not what it was."""
+async def archive(plan: Plan, names: Sequence[Reference]) -> AsyncGenerator[bytes, None]:
+    """The archive, in pieces. Raises DataCorrupted where a blob is not what it was."""
     yield _header("blobs/", 0, folder=True) + _header("blobs/sha256/", 0, folder=True)
-    for digest, (layer, described) in plan.layers.items():
-        yield _header(_blob(digest), described.size)
+    for blob in plan.layers:
+        yield _header(_blob(blob.descriptor.digest), blob.descriptor.size)
         written = 0
-        async with aclosing(pieces(deps.images, layer, described)) as made:
-            async for data in made:
-                written += len(data)
-                yield data
-        if written != described.size:
-            raise DataCorrupted(f"layer {layer.chain_id} has changed on disk")
+        async for data in blob.pieces():
+            written += len(data)
+            yield data
+        if written != blob.descriptor.size:
+            raise DataCorrupted(f"blob {blob.descriptor.digest} has changed while it was read")
         yield bytes(-written % BLOCK)
     for digest, data in plan.small.items():
         yield _file(_blob(digest), data)

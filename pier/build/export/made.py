@@ -11,13 +11,14 @@ from pier.build.export.flatten import flatten
 from pier.build.export.layers import layers_of, made_at
 from pier.build.graph import Graph, Rootfs, Target, VertexId
 from pier.build.held import own_chains
+from pier.build.remotecacherecords import with_inline
 from pier.oci.digest import Digest, sha256
-from pier.oci.image import ImageConfig, chain_ids, encode_config
+from pier.oci.image import chain_ids, encode_config
 from pier.oci.platform import Platform
 
 
 class Made(msgspec.Struct, frozen=True):
-    """``config``: the bytes whose digest is ``id``. ``inline``: what of the cache they carry, empty for none."""
+    """``config``: the bytes whose digest is ``id``."""
 
     platform: Platform
     config: bytes
@@ -52,11 +53,7 @@ async def _one(build: Build, graph: Graph, target: Target, rootfs: Rootfs) -> Ma
         diff_ids = await with_times(build.deps, diff_ids, own, epoch, exact)
         _hold(build, diff_ids)
     config = image_config(squashed(target) if build.request.squash else target, diff_ids, times, epoch)
-    return _made(target, config, diff_ids)
-
-
-def _made(target: Target, config: ImageConfig, diff_ids: tuple[Digest, ...]) -> Made:
-    data = encode_config(config)
+    data = with_inline(build, encode_config(config))
     return Made(target.platform, data, sha256(data), diff_ids)
 
 

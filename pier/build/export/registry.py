@@ -1,6 +1,5 @@
 """Pushing what was built, with the credentials that the client gives."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -9,6 +8,7 @@ from typing import Any
 import msgspec
 
 from pier.build.deps import Build
+from pier.build.export.concurrently import concurrently
 from pier.build.export.forms import Compression, as_docker, as_oci, form, pieces
 from pier.build.export.layers import layers_of
 from pier.build.export.made import Made
@@ -103,16 +103,12 @@ async def _layers(build: Build, repository: Repository, made: Made, output: Want
     pusher = LayerPusher(
         build.deps.images, repository, _image(made), build.deps.registries.uploads, partial(_tell, shown, parts)
     )
-    async with asyncio.TaskGroup() as group:
-        tasks = {
-            diff_id: group.create_task(
-                _form(build, repository, layer, output)
-                if output.compression
-                else pusher.push(layer.chain_id, diff_id, None)
-            )
-            for diff_id, layer in once.items()
-        }
-    return [tasks[layer.diff_id].result() for layer in layers]
+    forms = await concurrently(
+        _form(build, repository, layer, output) if output.compression else pusher.push(layer.chain_id, diff_id, None)
+        for diff_id, layer in once.items()
+    )
+    by_diff = dict(zip(once, forms, strict=True))
+    return [by_diff[layer.diff_id] for layer in layers]
 
 
 def _image(made: Made) -> Image:

@@ -1,0 +1,161 @@
+"""Giving the build's cache away: to a registry, to a folder of the client's, or inside the image itself.
+
+``mode=min`` takes the layers of the result along, ``mode=max`` those of every step. Records travel in either mode:
+they are small, and without them a later build could not even tell the keys of the steps whose layers it has.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing
+from functools import partial
+from typing import Final
+
+from pier.build.cache import CacheRecord
+from pier.build.deps import Build
+from pier.build.export.concurrently import concurrently
+from pier.build.export.forms import Compression, form, pieces
+from pier.build.export.layout import Blob, Plan, archive
+from pier.build.export.outputs import COMPRESSIONS, flag
+from pier.build.export.steps import Step, step
+from pier.build.graph import Rootfs
+from pier.build.held import own_chains
+from pier.build.remotecache import imported
+from pier.build.remotecacheformat import CONFIG_TYPE, describe, encode
+from pier.build.remotecacherecords import contents_of
+from pier.build.request import CacheSpec
+from pier.errors import InvalidArgument, PierError
+from pier.oci import mediatypes
+from pier.oci.digest import Digest, sha256
+from pier.oci.image import chain_ids
+from pier.oci.manifest import Descriptor, Manifest
+from pier.oci.manifest import encode as encode_manifest
+from pier.oci.reference import parse_reference
+from pier.remote import push as remote
+from pier.remote.repository import Repository
+
+_TITLES: Final = {"registry": "exporting cache to registry", "local": "exporting cache to client directory"}
+
+Blobs = dict[Digest, Blob]
+"""By diff ID."""
+
+
+async def export_cache(build: Build, records: Sequence[CacheRecord], results: Iterable[Rootfs]) -> None:
+    """Export ``records`` to all that the request names but inline. ``results``: what the targets came to.
+
+    Raises what a registry or the client refuses, unless the request says ``ignore-error=true``.
+    """
+    wanted = set(results)
+    for index, spec in enumerate(build.request.cache_to):
+        if spec.type == "inline":
+            continue
+        try:
+            with step(build.progress, f"{build.request.id} {index}", _TITLES[spec.type]) as shown:
+                await _export(build, index, records, wanted, shown)
+        except PierError:
+            if not flag(spec.attributes, "ignore-error", False):
+                raise
+
+
+async def _export(build: Build, index: int, records: Sequence[CacheRecord], results: set[Rootfs], shown: Step) -> None:
+    spec = build.request.cache_to[index]
+    async with AsyncExitStack() as stack:
+        with shown.part("preparing build cache for export"):
+            diff_ids = _taken(records, results, spec.attributes.get("mode", "min"))
+            blobs = await _blobs(build, diff_ids, _compression(spec.attributes), stack)
+            descriptors = {diff_id: blob.descriptor for diff_id, blob in blobs.items()}
+            config = encode(describe(records, contents_of(build), descriptors))
+        once = {blob.descriptor.digest: blob for blob in blobs.values()}
+        manifest = _manifest(config, [blob.descriptor for blob in once.values()])
+        if spec.type == "registry":
+            await _to_registry(build, spec, once, config, manifest, shown)
+        else:
+            await _to_client(build, len(build.request.outputs) + index, once, config, manifest, shown)
+
+
+def _taken(records: Sequence[CacheRecord], results: set[Rootfs], mode: str) -> dict[Digest, Digest]:
+    """The layers that travel: chain IDs by diff ID. Those of base images are had from where the images are."""
+    own = {chain: diff_id for record in records for chain, diff_id in _own(record)}
+    if mode == "min":
+        kept = {chain for rootfs in results for chain in chain_ids(rootfs.diff_ids)}
+        own = {chain: diff_id for chain, diff_id in own.items() if chain in kept}
+    return {diff_id: chain for chain, diff_id in own.items()}
+
+
+def _own(record: CacheRecord) -> Iterable[tuple[Digest, Digest]]:
+    chains = own_chains(record)
+    return zip(chains, record.diff_ids[len(record.diff_ids) - len(chains) :], strict=True)
+
+
+def _compression(attributes: Mapping[str, str]) -> Compression:
+    kind = attributes.get("compression", "gzip")
+    level = attributes.get("compression-level", "")
+    if kind not in COMPRESSIONS or not (level.isdecimal() or not level):
+        raise InvalidArgument(f"unsupported compression type {kind} {level}".rstrip())
+    return Compression(kind, int(level) if level else None, flag(attributes, "force-compression", False))
+
+
+async def _blobs(
+    build: Build, diff_ids: Mapping[Digest, Digest], compression: Compression, stack: AsyncExitStack
+) -> Blobs:
+    """The layers as blobs: of those that are here; and, of those that never came, from where they lie."""
+    images, layers = build.deps.images, build.deps.snapshots.layers()
+    stack.enter_context(images.pins.hold(diff_ids.values()))
+    elsewhere = imported(build)
+    found: Blobs = {}
+    for diff_id, chain in diff_ids.items():
+        layer = layers.get(chain) or build.deps.snapshots.with_diff(diff_id)
+        if layer is not None:
+            stack.enter_context(images.pins.hold([layer.chain_id]))
+            described = await form(images, layer, compression)
+            found[diff_id] = Blob(described, partial(pieces, images, layer, described))
+        elif elsewhere is not None and (place := elsewhere.place(diff_id)) is not None:
+            found[diff_id] = Blob(place[1], partial(place[0].pieces, place[1], 0))
+    return found
+
+
+def _manifest(config: bytes, layers: Sequence[Descriptor]) -> bytes:
+    return encode_manifest(
+        Manifest(
+            schema_version=2,
+            media_type=mediatypes.OCI_MANIFEST,
+            config=Descriptor(CONFIG_TYPE, sha256(config), len(config)),
+            layers=list(layers),
+        )
+    )
+
+
+async def _to_registry(
+    build: Build, spec: CacheSpec, blobs: Blobs, config: bytes, manifest: bytes, shown: Step
+) -> None:
+    reference = parse_reference(spec.attributes["ref"]).with_default_tag()
+    credentials = await build.session.credentials(reference.domain)
+    repository = await build.deps.registries.repository(reference, credentials, push=True)
+    await concurrently(_upload(build, repository, blob, shown) for blob in blobs.values())
+    with shown.part(f"writing config {sha256(config)}"):
+        described = Descriptor(CONFIG_TYPE, sha256(config), len(config))
+        await remote.upload(repository, lambda: _bytes(config), described)
+    with shown.part(f"writing cache manifest {sha256(manifest)}"):
+        await remote.put_manifest(repository, reference.tag or "latest", manifest, mediatypes.OCI_MANIFEST)
+
+
+async def _upload(build: Build, repository: Repository, blob: Blob, shown: Step) -> None:
+    async with build.deps.registries.uploads:
+        with shown.part(f"writing layer {blob.descriptor.digest}"):
+            if not await remote.exists(repository, blob.descriptor.digest):
+                await remote.upload(repository, blob.pieces, blob.descriptor)
+
+
+async def _bytes(data: bytes) -> AsyncIterator[bytes]:
+    yield data
+
+
+async def _to_client(build: Build, output: int, blobs: Blobs, config: bytes, manifest: bytes, shown: Step) -> None:
+    root = Descriptor(
+        mediatypes.OCI_MANIFEST,
+        sha256(manifest),
+        len(manifest),
+        annotations={"org.opencontainers.image.ref.name": "latest"},
+    )
+    planned = Plan(list(blobs.values()), {sha256(config): config, sha256(manifest): manifest}, root, [])
+    with shown.part("copying files"):
+        async with aclosing(archive(planned, ())) as chunks:
+            await build.session.export_tar(output, chunks)
