@@ -34,6 +34,12 @@ PURE = (
     "containers/healthstate.py",
     "networks/ipam.py",
     "networks/firewall.py",
+    "api/buildkit/exporters.py",
+    "api/buildkit/frontend.py",
+    "api/buildkit/gomode.py",
+    "api/buildkit/results.py",
+    "api/buildkit/statusreply.py",
+    "api/buildkit/taps.py",
     "cli/template/lex.py",
     "cli/template/parse.py",
 )
