@@ -50,6 +50,13 @@ def together(images: Images, image: Image, name: Reference) -> list[tuple[Platfo
     return [(platform, each) for platform, each in found if platform is not None and each is not None]
 
 
+def members(images: Images, image: Image) -> list[Image]:
+    """The other images that stand beside ``image``, for other platforms."""
+    index = _index(images, image)
+    found = [images.store.get(_image_id(entry)) for entry in index.manifests] if index else []
+    return [each for each in found if each is not None and each.id != image.id]
+
+
 def let_go(images: Images, image: Image, name: Reference) -> None:
     """The name ``name`` no longer means ``image`` and the images of other platforms beside it."""
     index = _index(images, image)

@@ -9,10 +9,12 @@ from pier.errors import NotFound
 from pier.images.deps import Images, Progress
 from pier.images.image import Image
 from pier.images.notify import status
+from pier.images.platforms import together
 from pier.images.pushlayer import LayerPusher
 from pier.oci import mediatypes
-from pier.oci.digest import Digest, short
-from pier.oci.manifest import Descriptor, Manifest, encode, parse_manifest
+from pier.oci.digest import Digest, sha256, short
+from pier.oci.manifest import Descriptor, Index, Manifest, encode, parse_manifest
+from pier.oci.platform import Platform
 from pier.oci.reference import Reference, parse_reference
 from pier.remote import push as remote_push
 from pier.remote.client import Registries
@@ -38,7 +40,11 @@ async def push(
         for diff_id in _once(image.diff_ids)[::-1]:
             progress(status("Preparing", short(diff_id)))
         repository = repository or await registries.repository(reference, credentials, push=True)
-        await _one(images, registries, repository, tag, image, progress)
+        group = together(images, image, tag)
+        if group:
+            await _several(images, registries, repository, tag, group, image, progress)
+        else:
+            await _one(images, registries, repository, tag, image, progress)
 
 
 def _tags(images: Images, reference: Reference) -> list[tuple[Reference, Image]]:
@@ -72,13 +78,54 @@ class _Original:
 async def _one(
     images: Images, registries: Registries, repository: Repository, tag: Reference, image: Image, progress: Progress
 ) -> None:
+    data, media_type = await _contents(images, registries, repository, image, progress)
+    await _named(images, repository, tag, image, (data, media_type), progress)
+
+
+async def _several(
+    images: Images,
+    registries: Registries,
+    repository: Repository,
+    tag: Reference,
+    group: list[tuple[Platform, Image]],
+    image: Image,
+    progress: Progress,
+) -> None:
+    """Push the images of several platforms that the tag of ``image`` stands for, and an index of them."""
+    entries: list[Descriptor] = []
+    for platform, each in group:
+        data, media_type = await _contents(images, registries, repository, each, progress)
+        await remote_push.put_manifest(repository, sha256(data), data, media_type)
+        entries.append(Descriptor(media_type, sha256(data), len(data), platform=platform))
+    docker = all(entry.media_type == mediatypes.DOCKER_MANIFEST for entry in entries)
+    kind = mediatypes.DOCKER_INDEX if docker else mediatypes.OCI_INDEX
+    index = encode(Index(schema_version=2, media_type=kind, manifests=entries))
+    await _named(images, repository, tag, image, (index, kind), progress)
+
+
+async def _contents(
+    images: Images, registries: Registries, repository: Repository, image: Image, progress: Progress
+) -> tuple[bytes, str]:
+    """Bring the layers and the config there; the manifest that is to be put, and its media type."""
     original = _original(images, image)
     with images.pins.hold([*image.chain_ids, image.id]):
         layers = await _layers(images, registries, repository, image, original, progress)
         await _config(images, repository, image)
-        data, media_type = _manifest(images, image, layers, original)
-        assert tag.tag is not None
-        digest = await remote_push.put_manifest(repository, tag.tag, data, media_type)
+        return _manifest(images, image, layers, original)
+
+
+async def _named(
+    images: Images,
+    repository: Repository,
+    tag: Reference,
+    image: Image,
+    document: tuple[bytes, str],
+    progress: Progress,
+) -> None:
+    """Put a manifest or an index under its tag, and tell."""
+    assert tag.tag is not None
+    data, media_type = document
+    digest = await remote_push.put_manifest(repository, tag.tag, data, media_type)
     progress({"status": f"{tag.tag}: digest: {digest} size: {len(data)}"})
     progress({"progressDetail": {}, "aux": {"Tag": tag.tag, "Digest": digest, "Size": len(data)}})
     images.store.tag(tag.with_digest(digest), image.id)

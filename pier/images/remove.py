@@ -7,6 +7,7 @@ from pier.images.deps import Images
 from pier.images.image import Image
 from pier.images.lookup import find, named_by_id
 from pier.images.notify import publish
+from pier.images.platforms import let_go, members
 from pier.images.release import forget
 from pier.oci.digest import Digest, short
 from pier.oci.reference import Reference, parse_reference
@@ -78,6 +79,8 @@ class _Removal:
         return not left
 
     def _untag(self, image: Image, reference: Reference) -> None:
+        if reference.tag:
+            let_go(self._images, self._images.store.get(image.id) or image, reference)
         self._images.store.untag(reference)
         publish(self._images, "untag", image.id)
         self.records.append({"Untagged": reference.familiar})
@@ -97,6 +100,7 @@ class _Removal:
             if quiet and self._images.store.children(image.id):
                 return
             raise
+        beside = members(self._images, image)
         self._untag_all(image)
         layers = await forget(self._images, image)
         publish(self._images, "delete", image.id)
@@ -105,10 +109,17 @@ class _Removal:
         self.freed += sum(layer.size for layer in layers)
         parent = self._images.store.get(image.parent) if image.parent else None
         if self._prune and parent is not None and parent.dangling:
-            gently = _Removal(self._images, False, self._prune, self._in_use)
-            await gently.delete(parent, quiet=True)
-            self.records += gently.records
-            self.freed += gently.freed
+            await self._delete_too(parent)
+        for other in beside:
+            current = self._images.store.get(other.id)
+            if current is not None and current.dangling:
+                await self._delete_too(current)
+
+    async def _delete_too(self, image: Image) -> None:
+        gently = _Removal(self._images, False, self._prune, self._in_use)
+        await gently.delete(image, quiet=True)
+        self.records += gently.records
+        self.freed += gently.freed
 
     def _check(self, image: Image, *, referenced: bool) -> None:
         """Raise Conflict when something is in the way: hard conflicts always, soft ones unless forced."""

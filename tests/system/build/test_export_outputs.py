@@ -16,6 +16,8 @@ from pier.images.archive import load
 from pier.images.deps import ignore_progress
 from pier.images.lookup import find
 from pier.images.pull import pull
+from pier.images.push import push
+from pier.images.remove import remove
 from pier.oci.platform import Platform
 from pier.oci.reference import parse_reference
 from pier.testing.exports import Machine, graph_of, rooted
@@ -165,3 +167,27 @@ async def test_a_push_needs_a_name(machine: Machine) -> None:
     target, roots = await two_layers(machine)
     with pytest.raises(InvalidArgument, match="tag is needed when pushing to registry"):
         await export(machine.build(outputs=(output("image", push="true"),)), graph_of(target), roots)
+
+
+async def test_what_stands_under_one_name_is_pushed_and_removed_together(
+    machine: Machine, other: Machine, registry: Distribution
+) -> None:
+    targets, roots = await two_platforms(machine)
+    name = f"{registry.host}/app:1"
+    arm, amd = (await export(machine.build(tags=(name,)), graph_of(*targets), roots)).images
+    await push(machine.images, machine.registries, parse_reference(name), None, ignore_progress)
+    for platform, expected in ((None, amd), (ARM64, arm)):
+        pulled = await pull(other.images, other.registries, parse_reference(name), platform, None, ignore_progress)
+        assert pulled.id == expected
+    await remove(machine.images, name, force=False, prune_children=True, in_use=lambda image_id: ())
+    assert list(machine.images.store.list()) == []
+
+
+async def test_a_name_that_moves_leaves_nothing_that_looks_wanted(machine: Machine) -> None:
+    targets, roots = await two_platforms(machine)
+    arm, amd = (await export(machine.build(tags=("app",)), graph_of(*targets), roots)).images
+    assert not find(machine.images, arm).dangling
+    target, roots = await two_layers(machine)
+    await export(machine.build(tags=("app",)), graph_of(target), roots)
+    assert find(machine.images, arm).dangling
+    assert find(machine.images, amd).dangling
