@@ -94,6 +94,7 @@ class RemoteCache:
                 with deps.images.pins.hold(chain):
                     await self._bring(diff_ids)
                     self._build.lasting.enter_context(deps.images.pins.hold(chain))
+                    self._keep(diff_ids)
                 return True
             except BaseException as error:
                 for chain_id in reversed([each for each in chain if each not in before]):
@@ -102,6 +103,13 @@ class RemoteCache:
                 if isinstance(error, PierError | OSError):
                     return False
                 raise
+
+    def _keep(self, diff_ids: Sequence[Digest]) -> None:
+        """From now on the build cache keeps these layers, if it has the records that they are of."""
+        deps = self._build.deps
+        for record in self._records.values():
+            if record.diff_ids == tuple(diff_ids[: len(record.diff_ids)]) and deps.cache.get(record.key) is not None:
+                deps.held.add(record)
 
     async def _bring(self, diff_ids: Sequence[Digest]) -> None:
         deps = self._build.deps

@@ -57,7 +57,7 @@ class CachedContent(msgspec.Struct, frozen=True):
     digest: Digest
 
 
-class BuildCache(msgspec.Struct, frozen=True, omit_defaults=True):
+class BuildCache(msgspec.Struct, frozen=True):
     layers: tuple[CachedLayer, ...] = ()
     steps: tuple[CachedStep, ...] = ()
     contents: tuple[CachedContent, ...] = ()
@@ -88,10 +88,8 @@ def describe(
         if record.kind != "regular" or len(record.diff_ids) > _MOST_LAYERS:
             continue
         indexes = tuple(layers.setdefault(diff_id, len(layers)) for diff_id in record.diff_ids)
-        description = record.description[:_LONGEST]
-        steps.append(
-            CachedStep(record.key, indexes, record.own, record.created, record.size, description, record.parents)
-        )
+        own, description = min(record.own, len(indexes)), record.description[:_LONGEST]
+        steps.append(CachedStep(record.key, indexes, own, record.created, record.size, description, record.parents))
     known = sorted(contents, key=lambda content: (content.root, content.selector))
     return BuildCache(tuple(CachedLayer(diff_id, blobs.get(diff_id)) for diff_id in layers), tuple(steps), tuple(known))
 
