@@ -18,6 +18,7 @@ from pier.build.cache import CacheRecord
 from pier.build.deps import Build, Deps
 from pier.build.export.concurrently import concurrently
 from pier.build.export.steps import Part, Step, step
+from pier.build.held import own_chains
 from pier.build.remotecachesources import FolderSource, Found, RegistrySource, Source, read
 from pier.build.request import CacheSpec
 from pier.errors import InvalidArgument, PierError, Unsupported
@@ -108,7 +109,10 @@ class RemoteCache:
         """From now on the build cache keeps these layers, if it has the records that they are of."""
         deps = self._build.deps
         for record in self._records.values():
-            if record.diff_ids == tuple(diff_ids[: len(record.diff_ids)]) and deps.cache.get(record.key) is not None:
+            known = deps.cache.get(record.key)
+            if known is not None and record.diff_ids == tuple(diff_ids[: len(record.diff_ids)]):
+                size = sum(deps.snapshots.layer(chain_id).size for chain_id in own_chains(record))
+                deps.cache.put(msgspec.structs.replace(known, size=size))
                 deps.held.add(record)
 
     async def _bring(self, diff_ids: Sequence[Digest]) -> None:

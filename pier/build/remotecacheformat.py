@@ -44,7 +44,6 @@ class CachedStep(msgspec.Struct, frozen=True, omit_defaults=True):
     layers: tuple[int, ...]
     own: int = 1
     created: int = 0
-    size: int = 0
     description: str = ""
     parents: tuple[str, ...] = ()
 
@@ -72,7 +71,6 @@ class BuildCache(msgspec.Struct, frozen=True):
             description=step.description,
             diff_ids=tuple(self.layers[index].diff_id for index in step.layers),
             own=step.own,
-            size=step.size,
             created=step.created,
             parents=step.parents,
         )
@@ -89,7 +87,7 @@ def describe(
             continue
         indexes = tuple(layers.setdefault(diff_id, len(layers)) for diff_id in record.diff_ids)
         own, description = min(record.own, len(indexes)), record.description[:_LONGEST]
-        steps.append(CachedStep(record.key, indexes, own, record.created, record.size, description, record.parents))
+        steps.append(CachedStep(record.key, indexes, own, record.created, description, record.parents))
     known = sorted(contents, key=lambda content: (content.root, content.selector))
     return BuildCache(tuple(CachedLayer(diff_id, blobs.get(diff_id)) for diff_id in layers), tuple(steps), tuple(known))
 
@@ -125,7 +123,7 @@ def _check(cache: BuildCache) -> None:
         _need(len(step.layers) <= _MOST_LAYERS, "a step with too many layers")
         _need(all(0 <= index < len(cache.layers) for index in step.layers), "a step with layers that are not listed")
         _need(0 <= step.own <= len(step.layers), "a step with more layers than there are")
-        _need(0 <= step.created < _LATEST and 0 <= step.size < _LATEST, "a step of an impossible time or size")
+        _need(0 <= step.created < _LATEST, "a step of an impossible time")
         _need(_short(step.parents), "a step with too many parents")
     for content in cache.contents:
         parse_digest(content.digest)

@@ -14,7 +14,7 @@ A, B, C = sha256(b"a"), sha256(b"b"), sha256(b"c")
 
 def record(key: str, *layers: bytes, kind: str = "regular") -> CacheRecord:
     diff_ids = tuple(sha256(layer) for layer in layers)
-    return CacheRecord(key=key, kind=kind, diff_ids=diff_ids, description=f"RUN {key}", created=7, size=3)
+    return CacheRecord(key=key, kind=kind, diff_ids=diff_ids, description=f"RUN {key}", created=7)
 
 
 RECORDS = [record("two", b"a", b"b"), record("one", b"a"), record("other", b"a", b"c")]
