@@ -57,3 +57,6 @@ class CacheStore(Protocol):
         """All that is remembered of ``root``: selectors and digests."""
 
     def remember(self, root: str, selector: str, digest: Digest, now: int) -> None: ...
+
+    def forget(self, before: int) -> None:
+        """Forget digests that were remembered before then (ns since 1970)."""

@@ -69,7 +69,7 @@ class Build:
     """One build under way: what every operation is handed.
 
     ``lasting``: what is entered there (a folder of the session, pins) lasts until ``build.build`` closes it, at the
-    end. ``solved``: what the solver has found so far.
+    end. ``solved``: what the solver has found so far. ``failed``: the vertices whose operation raised, the first first.
     """
 
     deps: Deps
@@ -78,3 +78,4 @@ class Build:
     progress: Progress
     lasting: AsyncExitStack = field(default_factory=AsyncExitStack)
     solved: dict[VertexId, Solved] = field(default_factory=dict)
+    failed: list[VertexId] = field(default_factory=list)

@@ -19,17 +19,24 @@ from pier.errors import Cancelled
 _REPLAYED: Final = 256 * 1024
 
 Work = Callable[[Progress, ExitStack], Awaitable[Rootfs]]
-"""Runs the step. What the stack is given (pins) lasts until all who wait have the result."""
+"""Runs the step, and tells a state of its vertex when it starts. What the stack is given (pins) lasts until all who
+wait have the result."""
 
 
 class Listener(msgspec.Struct, frozen=True):
-    """Whom a flight tells: events are rewritten to be of ``vertex``."""
+    """Whom a flight tells: events are rewritten to be of ``vertex``. ``begun`` is called when the step starts.
 
-    progress: Progress
+    ``progress`` is None for one whose build sees the log elsewhere.
+    """
+
     vertex: str
+    begun: Callable[[], None]
+    progress: Progress | None
 
     def tell(self, event: Event) -> None:
-        if not isinstance(event, VertexState):
+        if isinstance(event, VertexState):
+            self.begun()
+        elif self.progress is not None:
             self.progress(msgspec.structs.replace(event, vertex=self.vertex))
 
 
@@ -37,12 +44,15 @@ class _Past:
     """What a flight has told so far: the newest of each status, and the last bytes of the log."""
 
     def __init__(self) -> None:
+        self._begun: list[Event] = []
         self._statuses: dict[str, StatusState] = {}
         self._log: list[LogPiece] = []
         self._bytes = 0
 
     def add(self, event: Event) -> None:
-        if isinstance(event, StatusState):
+        if isinstance(event, VertexState):
+            self._begun = [event]
+        elif isinstance(event, StatusState):
             self._statuses[event.id] = event
         elif isinstance(event, LogPiece):
             self._log.append(event)
@@ -55,7 +65,7 @@ class _Past:
             self._bytes -= len(self._log.pop(0).data)
 
     def events(self) -> list[Event]:
-        return [*self._statuses.values(), *self._log]
+        return [*self._begun, *self._statuses.values(), *self._log]
 
 
 class _Flight:
@@ -96,7 +106,7 @@ class Flights:
             self._slots = asyncio.Semaphore(max(parallelism, 1))
         return self._slots
 
-    async def fly(self, key: str, work: Work, listener: Listener | None, *, movable: bool) -> Rootfs:
+    async def fly(self, key: str, work: Work, listener: Listener, *, movable: bool) -> Rootfs:
         """The result of ``work``, or of the same work that is under way. Raises what it raises.
 
         ``movable``: it can go on when the leader has gone. Pin the result before awaiting anything.
@@ -113,12 +123,11 @@ class Flights:
             finally:
                 self._leave(key, flight)
 
-    async def _attend(self, key: str, flight: _Flight, listener: Listener | None, needed: bool) -> None:
+    async def _attend(self, key: str, flight: _Flight, listener: Listener, needed: bool) -> None:
         flight.users += 1
-        if listener is not None:
-            for event in flight.past.events():
-                listener.tell(event)
-            flight.listeners.append(listener)
+        for event in flight.past.events():
+            listener.tell(event)
+        flight.listeners.append(listener)
         try:
             await asyncio.wait({flight.task})
         except asyncio.CancelledError:
@@ -127,8 +136,7 @@ class Flights:
                 await flight.cancel()
             raise
         finally:
-            if listener is not None:
-                flight.listeners.remove(listener)
+            flight.listeners.remove(listener)
 
     def _leave(self, key: str, flight: _Flight) -> None:
         flight.users -= 1

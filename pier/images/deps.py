@@ -35,8 +35,10 @@ class Pins:
         try:
             yield
         finally:
-            self._held.subtract(held)
-            self._held += Counter()
+            for digest in held:
+                self._held[digest] -= 1
+                if not self._held[digest]:
+                    del self._held[digest]
 
     @asynccontextmanager
     async def lock(self, digest: Digest) -> AsyncIterator[None]:
@@ -51,7 +53,11 @@ class Pins:
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """``tmp`` is on the data root's file system and emptied at start."""
+    """``tmp`` is on the data root's file system and emptied at start.
+
+    ``holders`` say of a chain ID whether they want its layer kept, though no image has it: the build cache. They are
+    asked often, and on the loop.
+    """
 
     content: ContentStore
     snapshots: Snapshotter
@@ -60,6 +66,15 @@ class Images:
     events: EventBus
     tmp: Path
     pins: Pins = field(default_factory=Pins)
+    holders: list[Callable[[Digest], bool]] = field(default_factory=list)
+
+    def needs(self, chain_id: Digest) -> bool:
+        """Whether an image, a holder or work under way wants the layer ``chain_id`` kept."""
+        return (
+            chain_id in self.pins
+            or bool(self.store.images_with_layer(chain_id))
+            or any(holds(chain_id) for holds in self.holders)
+        )
 
 
 def ignore_progress(message: dict[str, Any]) -> None:

@@ -10,14 +10,14 @@ from pier.snapshots.snapshotter import Layer
 
 
 async def release_layers(images: Images, top: Digest | None, *, blobs: bool = True) -> list[Layer]:
-    """Remove the layer ``top`` and those below it, up to the first that an image or a container needs, or
-    work under way has pinned; with ``blobs`` their compressed forms too. Returns what was removed, top first.
+    """Remove the layer ``top`` and those below it, up to the first that an image, a container or the build cache
+    needs, or work under way has pinned; with ``blobs`` their compressed forms too. Returns what was removed, top first.
 
     Call it when an image was forgotten, and when a container went whose image is gone. It runs on the loop, a
     layer at a time, so that nobody can pin a layer between the question and its removal.
     """
     removed: list[Layer] = []
-    while top is not None and top not in images.pins and not images.store.images_with_layer(top):
+    while top is not None and not images.needs(top):
         try:
             layer = images.snapshots.layer(top)
             images.snapshots.remove_layer(top)
@@ -51,7 +51,7 @@ async def forget(images: Images, image: Image) -> list[Layer]:
 
 
 async def collect(images: Images) -> int:
-    """Remove every layer and blob that no image, no container and no work under way needs; bytes of the layers.
+    """Remove every layer and blob that no image, container, holder and work under way needs; bytes of the layers.
 
     The backstop after a crash, and part of prune.
     """

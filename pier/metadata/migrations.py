@@ -24,4 +24,13 @@ MIGRATIONS: Final[list[list[str]]] = [
             id TEXT PRIMARY KEY, network_id TEXT NOT NULL, container_id TEXT NOT NULL, record TEXT NOT NULL)""",
         "CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
     ],
+    [
+        # What a step of a build made, by the step's key; ``used`` (ns since 1970) and ``uses`` change often.
+        """CREATE TABLE build_cache (
+            key TEXT PRIMARY KEY, record TEXT NOT NULL, used INTEGER NOT NULL, uses INTEGER NOT NULL)""",
+        # Digests of parts of trees that never change: a layer's with all below it, a commit's.
+        """CREATE TABLE build_contents (
+            root TEXT NOT NULL, selector TEXT NOT NULL, digest TEXT NOT NULL, added INTEGER NOT NULL,
+            PRIMARY KEY (root, selector))""",
+    ],
 ]

@@ -5,7 +5,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
-from pier.build.cache import CacheRecord
 from pier.build.deps import Build, Deps
 from pier.build.graph import Graph, ImageSource, Target, Vertex, vertex_id
 from pier.build.progress import Event, StatusState, VertexState
@@ -19,42 +18,10 @@ from pier.oci.platform import Platform
 from pier.remote.client import Registries
 from pier.remote.settings import Credentials
 from pier.snapshots import diff
+from pier.testing.buildcache import MemoryCacheStore
 from pier.testing.images import make_images, pieces
 
 AMD64 = Platform("amd64", "linux")
-
-
-class Records:
-    """Implements :class:`pier.build.cache.CacheStore` in memory."""
-
-    def __init__(self) -> None:
-        self._records: dict[str, CacheRecord] = {}
-        self._contents: dict[tuple[str, str], Digest] = {}
-
-    def get(self, key: str) -> CacheRecord | None:
-        return self._records.get(key)
-
-    def put(self, record: CacheRecord) -> None:
-        self._records[record.key] = record
-
-    def touch(self, keys: Any, now: int) -> None:
-        """Use is not counted here."""
-
-    def remove(self, keys: Any) -> None:
-        for key in keys:
-            self._records.pop(key, None)
-
-    def list(self) -> Sequence[CacheRecord]:
-        return list(self._records.values())
-
-    def content(self, root: str, selector: str) -> Digest | None:
-        return self._contents.get((root, selector))
-
-    def contents(self, root: str) -> Sequence[tuple[str, Digest]]:
-        return [(selector, digest) for (found, selector), digest in self._contents.items() if found == root]
-
-    def remember(self, root: str, selector: str, digest: Digest, now: int) -> None:
-        self._contents[root, selector] = digest
 
 
 class Client:
@@ -110,7 +77,7 @@ class Machine:
         self.images: Images = make_images(root)
         self.client = Client()
         self.told = Told()
-        self.cache = Records()
+        self.cache = MemoryCacheStore()
 
     async def __aenter__(self) -> "Machine":
         self.registries = Registries()

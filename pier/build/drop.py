@@ -1,0 +1,45 @@
+"""Deleting the folders of the cache."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from pier.build.cache import CacheRecord
+from pier.build.deps import Deps
+from pier.linux.trees import move_aside, remove_tree
+from pier.log import trace
+
+
+async def drop_folders(deps: Deps, records: Iterable[CacheRecord]) -> Sequence[CacheRecord]:
+    """Forget those that are not in use, and delete their folders. Returns the records that are gone."""
+    gone: list[CacheRecord] = []
+    moved: list[Path] = []
+    for record in records:
+        if record.key not in deps.in_use:
+            aside = _move(deps, record)
+            moved += [aside] if aside is not None else []
+            trace("build:moved")
+            deps.cache.remove([record.key])
+            gone.append(record)
+    await asyncio.to_thread(_delete, moved)
+    return gone
+
+
+def _move(deps: Deps, record: CacheRecord) -> Path | None:
+    """On the loop, so that nobody can enter the folder between the question and the rename."""
+    folder = deps.root / record.path
+    if not folder.resolve().is_relative_to(deps.root.resolve()) or folder == deps.root:
+        return None
+    return move_aside(folder, trash(deps))
+
+
+def trash(deps: Deps) -> Path:
+    """Where folders wait for their deletion."""
+    folder = deps.root / "trash"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def _delete(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        remove_tree(folder)
