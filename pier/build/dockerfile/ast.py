@@ -42,8 +42,12 @@ class Pair(msgspec.Struct, frozen=True):
 
 
 class Instruction(msgspec.Struct, frozen=True, kw_only=True):
+    """For the linter: ``comments`` stand right before it; ``gap``: an empty line is among its continuation lines."""
+
     location: Location
     text: str
+    comments: tuple[str, ...] = ()
+    gap: bool = False
 
 
 class From(Instruction, frozen=True, kw_only=True):
