@@ -71,6 +71,10 @@ class RemoteCache:
         """Where the contents of a cache mount are."""
         return self._mounts.get(name)
 
+    def mounts(self) -> list[str]:
+        """The cache mounts that travelled."""
+        return sorted(self._mounts)
+
     def reachable(self, diff_ids: Sequence[Digest]) -> bool:
         """Whether all layers are here, or can be brought as far as anyone knows."""
         snapshots = self._build.deps.snapshots

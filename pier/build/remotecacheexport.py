@@ -6,7 +6,9 @@ they are small, and without them a later build could not even tell the keys of t
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 from pier.build.cache import CacheRecord
@@ -19,7 +21,8 @@ from pier.build.export.steps import Step, step
 from pier.build.graph import Rootfs
 from pier.build.held import own_chains
 from pier.build.remotecache import imported
-from pier.build.remotecacheformat import CONFIG_TYPE, describe, encode
+from pier.build.remotecacheformat import CONFIG_TYPE, MOUNT, describe, encode
+from pier.build.remotecachemounts import mount_blobs
 from pier.build.remotecacherecords import contents_of
 from pier.build.request import CacheSpec
 from pier.errors import InvalidArgument, PierError
@@ -38,32 +41,49 @@ Blobs = dict[Digest, Blob]
 """By diff ID."""
 
 
-async def export_cache(build: Build, records: Sequence[CacheRecord], results: Iterable[Rootfs]) -> None:
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What :func:`export_cache` was given."""
+
+    records: Sequence[CacheRecord]
+    results: set[Rootfs]
+    mounts: Mapping[str, Path]
+
+
+async def export_cache(
+    build: Build,
+    records: Sequence[CacheRecord],
+    results: Iterable[Rootfs],
+    mounts: Mapping[str, Path] | None = None,
+) -> None:
     """Export ``records`` to all that the request names but inline. ``results``: what the targets came to.
+
+    ``mounts``: the folders of the build's cache mounts by ID, for those that ask for ``mounts=true``.
 
     Raises what a registry or the client refuses, unless the request says ``ignore-error=true``.
     """
-    wanted = set(results)
+    given = _Given(records, set(results), mounts or {})
     for index, spec in enumerate(build.request.cache_to):
         if spec.type == "inline":
             continue
         try:
             with step(build.progress, f"{build.request.id} {index}", _TITLES[spec.type]) as shown:
-                await _export(build, index, records, wanted, shown)
+                await _export(build, index, given, shown)
         except PierError:
             if not flag(spec.attributes, "ignore-error", False):
                 raise
 
 
-async def _export(build: Build, index: int, records: Sequence[CacheRecord], results: set[Rootfs], shown: Step) -> None:
+async def _export(build: Build, index: int, given: _Given, shown: Step) -> None:
     spec = build.request.cache_to[index]
     async with AsyncExitStack() as stack:
         with shown.part("preparing build cache for export"):
-            diff_ids = _taken(records, results, spec.attributes.get("mode", "min"))
+            diff_ids = _taken(given, spec.attributes.get("mode", "min"))
             blobs = await _blobs(build, diff_ids, _compression(spec.attributes), stack)
             descriptors = {diff_id: blob.descriptor for diff_id, blob in blobs.items()}
-            config = encode(describe(records, contents_of(build), descriptors))
-        once = {blob.descriptor.digest: blob for blob in blobs.values()}
+            config = encode(describe(given.records, contents_of(build), descriptors))
+            packed = await _mounts(build, given, stack) if flag(spec.attributes, "mounts", False) else []
+        once = {blob.descriptor.digest: blob for blob in (*blobs.values(), *packed)}
         manifest = _manifest(config, [blob.descriptor for blob in once.values()])
         if spec.type == "registry":
             await _to_registry(build, spec, once, config, manifest, shown)
@@ -71,11 +91,11 @@ async def _export(build: Build, index: int, records: Sequence[CacheRecord], resu
             await _to_client(build, len(build.request.outputs) + index, once, config, manifest, shown)
 
 
-def _taken(records: Sequence[CacheRecord], results: set[Rootfs], mode: str) -> dict[Digest, Digest]:
+def _taken(given: _Given, mode: str) -> dict[Digest, Digest]:
     """The layers that travel: chain IDs by diff ID. Those of base images are had from where the images are."""
-    own = {chain: diff_id for record in records for chain, diff_id in _own(record)}
+    own = {chain: diff_id for record in given.records for chain, diff_id in _own(record)}
     if mode == "min":
-        kept = {chain for rootfs in results for chain in chain_ids(rootfs.diff_ids)}
+        kept = {chain for rootfs in given.results for chain in chain_ids(rootfs.diff_ids)}
         own = {chain: diff_id for chain, diff_id in own.items() if chain in kept}
     return {diff_id: chain for chain, diff_id in own.items()}
 
@@ -110,6 +130,17 @@ async def _blobs(
         elif elsewhere is not None and (place := elsewhere.place(diff_id)) is not None:
             found[diff_id] = Blob(place[1], partial(place[0].pieces, place[1], 0))
     return found
+
+
+async def _mounts(build: Build, given: _Given, stack: AsyncExitStack) -> list[Blob]:
+    """The cache mounts of this machine; and those that it never needed, as they came."""
+    packed = await mount_blobs(build.deps.images, given.mounts, stack)
+    elsewhere = imported(build)
+    here = {blob.descriptor.annotations[MOUNT] for blob in packed}
+    for name in elsewhere.mounts() if elsewhere is not None else ():
+        if name not in here and elsewhere is not None and (place := elsewhere.mount(name)) is not None:
+            packed.append(Blob(place[1], partial(place[0].pieces, place[1], 0)))
+    return packed
 
 
 def _manifest(config: bytes, layers: Sequence[Descriptor]) -> bytes:
