@@ -1,25 +1,29 @@
 """What a build asks of a client that speaks gRPC, over the session that it has opened."""
 
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Final, TypeVar
 
 from google.protobuf.message import Message
 from grpclib.client import UnaryUnaryMethod
 
-from pier.api.buildkit import filesend, filesync, sshagent, upload
+from pier.api.buildkit import filesend, filesync, layouts, sshagent, upload
 from pier.api.buildkit.calls import client_errors
+from pier.api.buildkit.contentstore import ContentStore
 from pier.api.buildkit.proto import session_pb2 as messages
 from pier.api.buildkit.sessions import Attached
 from pier.build.deps import Deps
 from pier.build.request import BuildRequest
 from pier.build.session import Folder
 from pier.errors import NotFound
+from pier.oci.digest import parse_digest
 from pier.remote.settings import Credentials
 
 _SECRET: Final = "/moby.buildkit.secrets.v1.Secrets/GetSecret"
 _CREDENTIALS: Final = "/moby.filesync.v1.Auth/Credentials"
+_CACHE: Final = "cache:"
+_LOCAL: Final = "local:"  # before the names of the client's stores
 _HUB: Final = "registry-1.docker.io"
 
 Request = TypeVar("Request", bound=Message)
@@ -33,11 +37,23 @@ class ClientSession:
         self._attached = attached
         self._deps = deps
         self._request = request
+        self.answers: dict[str, str] = {}
+        """What the client is to be told of what it was given."""
 
     def folder(
         self, name: str, paths: tuple[str, ...], exclude: tuple[str, ...]
     ) -> AbstractAsyncContextManager[Folder]:
+        if name.startswith(_CACHE):
+            return self._cache(self._request.cache_from[int(name.removeprefix(_CACHE))].attributes)
         return filesync.folder(self._attached, self._deps, name, paths, exclude)
+
+    @asynccontextmanager
+    async def _cache(self, attributes: Mapping[str, str]) -> AsyncIterator[Folder]:
+        """The client says which of the manifests in its folder it means."""
+        store = ContentStore(self._attached, _LOCAL + attributes.get("src", ""))
+        root = parse_digest(attributes.get("digest", ""))
+        async with layouts.fetched(store, root, self._deps.images.tmp) as path:
+            yield Folder(path, f"cache:{root}")
 
     def upload(self, name: str) -> AsyncIterator[bytes]:
         return upload.pull(self._attached, name)
@@ -68,10 +84,17 @@ class ClientSession:
         return Credentials(reply.Username, reply.Secret, server_address=domain)
 
     async def export_tar(self, output: int, chunks: AsyncIterator[bytes]) -> None:
-        if self._request.outputs[output].type == "local":
+        if output >= len(self._request.outputs):
+            await self._export_cache(output - len(self._request.outputs), chunks)
+        elif self._request.outputs[output].type == "local":
             await filesend.send_folder(self._attached, self._deps.images.tmp, output, chunks)
         else:
             await filesend.send_archive(self._attached, output, chunks)
+
+    async def _export_cache(self, number: int, chunks: AsyncIterator[bytes]) -> None:
+        store = ContentStore(self._attached, _LOCAL + self._request.cache_to[number].attributes.get("dest", ""))
+        entry = await layouts.stored(store, self._deps.images.tmp, chunks)
+        self.answers["cache.manifest"] = layouts.manifest_answer(entry)
 
     async def _ask(self, method: str, request: Request, reply: type[Reply]) -> Reply:
         with client_errors():

@@ -59,7 +59,6 @@ class Control:
             return messages.SolveResponse(ExporterResponse=await self._answers(job))
         finally:
             self._jobs.end(job)
-            await self._discard(job)
 
     async def _answers(self, job: Job) -> dict[str, str]:
         if not job.request.Frontend:
@@ -71,9 +70,6 @@ class Control:
         )
         solved = await solve(self._services, self._sessions, job, request)
         return solved.answers
-
-    async def _discard(self, job: Job) -> None:
-        """Images that only served as results of a build that was asked for none."""
 
     async def status(
         self, request: messages.StatusRequest, metadata: Metadata

@@ -10,18 +10,12 @@ _KNOWN: Final = ("image", "docker", "oci", "local", "tar")
 
 
 def outputs(job: SolveRequest) -> tuple[Output, ...]:
-    """In the order in which the client numbers them. Without any, an image without a name: it is a result like others,
-    which another build may begin with; who asked for none does not keep it (see :func:`keeps_nothing`).
-    """
-    if not job.Exporters and not job.ExporterDeprecated:
-        return (Output("image"),)
-    if not job.Exporters:
+    """In the order in which the client numbers them. Without any, the result stays in the cache alone."""
+    if job.Exporters:
+        return tuple(_output(exporter.Type, dict(exporter.Attrs)) for exporter in job.Exporters)
+    if job.ExporterDeprecated:
         return (_output(job.ExporterDeprecated, dict(job.ExporterAttrsDeprecated)),)
-    return tuple(_output(exporter.Type, dict(exporter.Attrs)) for exporter in job.Exporters)
-
-
-def keeps_nothing(job: SolveRequest) -> bool:
-    return not job.Exporters and not job.ExporterDeprecated
+    return (Output("image", {"store": "false"}),)
 
 
 def _output(kind: str, attributes: dict[str, str]) -> Output:

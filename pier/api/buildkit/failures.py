@@ -4,7 +4,7 @@ A detail is the type's name and its JSON, as BuildKit's own errors carry them (`
 """
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -56,8 +56,14 @@ class DetailsCodec(StatusDetailsCodecBase):
 def status_error(error: Exception) -> GRPCError:
     """What the client is told of ``error``."""
     code = next((code for kind, code in _CODES if isinstance(error, kind)), Status.UNKNOWN)
-    text = str(error) if isinstance(error, PierError) else f"internal error: {type(error).__name__}: {error}"
-    return GRPCError(code, text, _details(error))
+    return GRPCError(code, _text(error), _details(error))
+
+
+def _text(error: Exception) -> str:
+    """One line where there is one: the client shows the Dockerfile's lines itself."""
+    if not isinstance(error, PierError):
+        return f"internal error: {type(error).__name__}: {error}"
+    return getattr(error, "reason", "") or error.message
 
 
 def returned_error(status: status_pb2.Status) -> GRPCError:
@@ -72,7 +78,7 @@ def returned_error(status: status_pb2.Status) -> GRPCError:
 def _details(error: Exception) -> list[AnyValue]:
     details = []
     location, sources = getattr(error, "location", None), getattr(error, "sources", None)
-    if isinstance(location, Location) and isinstance(sources, dict):
+    if isinstance(location, Location) and isinstance(sources, Mapping):
         details.append(_detail("Source+json", source_detail(location, sources)))
     vertex = getattr(error, "vertex", "")
     if vertex:
@@ -80,7 +86,7 @@ def _details(error: Exception) -> list[AnyValue]:
     return details
 
 
-def source_detail(location: Location, sources: dict[str, str]) -> dict[str, Any]:
+def source_detail(location: Location, sources: Mapping[str, str]) -> dict[str, Any]:
     text = sources.get(location.file, "")
     return {
         "info": {"filename": location.file, "data": base64.b64encode(text.encode()).decode()},

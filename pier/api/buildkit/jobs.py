@@ -9,7 +9,6 @@ from grpclib.exceptions import GRPCError
 from pier.api.buildkit.feed import Feed
 from pier.api.buildkit.proto.control_pb2 import SolveRequest
 from pier.errors import Conflict, NotFound
-from pier.oci.digest import Digest
 
 _PATIENCE: Final = 3.0
 
@@ -21,7 +20,6 @@ class Job:
     request: SolveRequest
     feed: Feed = field(default_factory=Feed)
     answers: dict[str, str] = field(default_factory=dict)
-    images: list[Digest] = field(default_factory=list)
     returned: "asyncio.Future[dict[str, str]]" = field(default_factory=asyncio.Future)
     """What the gateway's client gave back: the exporters' answers, or an error."""
 

@@ -47,7 +47,7 @@ def request(
         ({"ulimit": "n=1:2,c=0"}, "limits", Limits(ulimits=(Ulimit("n", 1, 2), Ulimit("c", 0, 0)))),
         ({"build-arg:SOURCE_DATE_EPOCH": "17"}, "source_date_epoch", 17),
         ({"cache-from": "a"}, "cache_from", (CacheSpec("registry", {"ref": "a"}),)),
-        ({"cache-imports": '[{"Type":"local","Attrs":{"src":"/"}}]'}, "cache_from", (CacheSpec("local", {"src": "/"}),)),
+        ({"cache-imports": '[{"Type":"x","Attrs":{"s":"/"}}]'}, "cache_from", (CacheSpec("x", {"s": "/"}),)),
         ({"context:base": "docker-image://busybox"}, "contexts", {"base": "docker-image://busybox"}),
         ({"attest:provenance": "mode=min"}, "labels", {}),
     ],
@@ -117,7 +117,7 @@ def test_other_definitions_are_refused() -> None:
 @pytest.mark.parametrize(
     ("exporters", "expected"),
     [
-        ([], (Output("image"),)),
+        ([], (Output("image", {"store": "false"}),)),
         ([("moby", {"name": "a,b", "push": "true"})], (Output("image", {"name": "a,b"}),)),
         ([("image", {"name": "a", "push": "true"})], (Output("image", {"name": "a", "push": "true"}),)),
         ([("docker", {"name": "a"})], (Output("docker", {"name": "a", "dest": "-"}),)),
