@@ -182,7 +182,7 @@ class _Solving:
 
     def _parents(self, node: Node) -> tuple[str, ...]:
         """The records that its inputs come from."""
-        made = [each.vertex for each in node.inputs if not isinstance(each.vertex.op, ImageSource | SOURCES)]
+        made = [each.vertex for each in node.inputs if not isinstance(each.vertex.op, (ImageSource, *SOURCES))]
         return tuple(self._build.solved[vertex.id].key for vertex in made)
 
     def _listener(self, node: Node, key: str) -> Listener:
