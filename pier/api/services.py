@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from pier.build.deps import Deps as BuildDeps
 from pier.containers.deps import Deps
 from pier.events.bus import EventBus
 from pier.images.deps import Images
@@ -31,6 +32,7 @@ class System(Protocol):
 class Services:
     containers: Deps
     images: Images
+    builds: BuildDeps
     networks: Networks
     volumes: Volumes
     events: EventBus

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 
 from pier import log
 from pier.api.services import Services
+from pier.build.deps import Deps as BuildDeps
+from pier.build.deps import Settings as BuildSettings
 from pier.containers import supervisor
 from pier.containers.deps import Deps, Settings
 from pier.containers.registry import Registry
@@ -21,6 +24,7 @@ from pier.images.contentindex import ContentIndex
 from pier.images.deps import Images
 from pier.images.release import collect
 from pier.linux import cgroup, trees
+from pier.metadata.build import SqliteCacheStore
 from pier.metadata.containers import SqliteContainerStore
 from pier.metadata.db import Database
 from pier.metadata.images import SqliteImageStore
@@ -36,6 +40,7 @@ from pier.snapshots.overlay import OverlaySnapshotter
 from pier.volumes.service import Volumes
 
 _DEFAULT_ROOT = Path("/var/lib/pier")
+_LEAST_CACHE = 2 << 30
 
 
 @dataclass(slots=True)
@@ -113,8 +118,28 @@ async def wire(config: Config) -> Daemon:
         settings=_container_settings(config),
     )
     registries = Registries(_registry_settings(config))
+    builds = BuildDeps(
+        images=images,
+        snapshots=snapshots,
+        runtime=runtime,
+        host=containers.host,
+        networks=networks,
+        registries=registries,
+        events=events,
+        journal=journal,
+        cache=SqliteCacheStore(database),
+        root=_private(config.root / "build"),
+        run=_private(config.run / "build"),
+        settings=_build_settings(config),
+    )
     system = HostSystem(config, containers)
-    return Daemon(config, Services(containers, images, networks, volumes, events, registries, system), database)
+    services = Services(containers, images, builds, networks, volumes, events, registries, system)
+    return Daemon(config, services, database)
+
+
+def _private(folder: Path) -> Path:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
 
 
 def _fresh_tmp(root: Path) -> Path:
@@ -161,6 +186,21 @@ def _container_settings(config: Config) -> Settings:
         ulimits=dict(ulimit_pair(text) for text in config["default-ulimits"]),
         **given,
     )
+
+
+def _build_settings(config: Config) -> BuildSettings:
+    return BuildSettings(
+        cache_max=config["build.cache.max"] or _tenth_of_the_disk(config.root),
+        parallelism=config["build.parallelism"],
+        cgroup_parent=config["cgroup-parent"] or cgroup_parent(config.root),
+        shm_size=config["default-shm-size"],
+        ulimits=dict(ulimit_pair(text) for text in config["default-ulimits"]),
+    )
+
+
+def _tenth_of_the_disk(folder: Path) -> int:
+    disk = os.statvfs(folder)
+    return max(disk.f_blocks * disk.f_frsize // 10, _LEAST_CACHE)
 
 
 def cgroup_parent(root: Path) -> str:
