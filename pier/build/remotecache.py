@@ -17,6 +17,7 @@ import msgspec
 from pier.build.cache import CacheRecord
 from pier.build.deps import Build, Deps
 from pier.build.export.concurrently import concurrently
+from pier.build.export.epoch import REMEMBERED
 from pier.build.export.steps import Part, Step, step
 from pier.build.held import own_chains
 from pier.build.remotecachesources import FolderSource, Found, RegistrySource, Source, read
@@ -249,5 +250,6 @@ def _remember(deps: Deps, found: Found) -> None:
     here = deps.snapshots.layers()
     now = time.time_ns()
     for content in found.contents:
-        if content.root not in here and deps.cache.content(content.root, content.selector) is None:
+        own = content.selector.startswith(REMEMBERED)  # what this machine made of its layers
+        if not own and content.root not in here and deps.cache.content(content.root, content.selector) is None:
             deps.cache.remember(content.root, content.selector, content.digest, now)

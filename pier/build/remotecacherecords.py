@@ -7,6 +7,7 @@ import msgspec
 from pier.build.cache import CacheRecord
 from pier.build.context.files import Files
 from pier.build.deps import Build
+from pier.build.export.epoch import REMEMBERED
 from pier.build.graph import Rootfs
 from pier.build.remotecache import imported
 from pier.build.remotecacheformat import INLINE, CachedContent, describe, encode
@@ -37,6 +38,7 @@ def contents_of(build: Build) -> list[CachedContent]:
         CachedContent(root, selector, digest)
         for root in sorted(roots)
         for selector, digest in build.deps.cache.contents(root)
+        if not selector.startswith(REMEMBERED)
     ]
 
 

@@ -22,6 +22,8 @@ from pier.snapshots import diff
 from pier.snapshots.snapshotter import Layer
 
 ARGUMENT: Final = "SOURCE_DATE_EPOCH"
+REMEMBERED: Final = f"{ARGUMENT}="
+"""How selectors begin under which the cache remembers what came of layers."""
 _LATEST: Final = 253_402_300_799
 """The last second of the year 9999: later ones cannot be written as RFC 3339."""
 
@@ -81,7 +83,7 @@ async def _one(deps: Deps, layer: Layer, below: tuple[Digest, ...], times: Times
 
 
 def _selector(times: Times) -> str:
-    return f"{ARGUMENT}={times.epoch}{' exact' if times.exact else ''}"
+    return f"{REMEMBERED}{times.epoch}{' exact' if times.exact else ''}"
 
 
 async def _rewritten(images: Images, layer: Layer, parent: Digest | None, times: Times) -> Digest:

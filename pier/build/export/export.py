@@ -52,6 +52,8 @@ async def export(build: Build, graph: Graph, roots: Mapping[VertexId, Rootfs]) -
     metadata: Metadata = {}
     made: list[Made] | None = None
     for output in outputs:
+        if output.nowhere:
+            continue
         title = _TITLES["image" if not output.archive else output.type]
         key = f"{build.request.id} {output.index}"
         with step(build.progress, key, title) as shown:

@@ -59,14 +59,28 @@ async def plan(deps: Deps, made: Sequence[Made], output: Wanted) -> Plan:
             layers[described.digest] = Blob(described, partial(pieces, deps.images, layer, described))
         data = encode_manifest(manifest(each, [described for _, described in forms], output))
         small.update({each.id: each.config, sha256(data): data})
-        entries.append(Descriptor(mediatypes.OCI_MANIFEST, sha256(data), len(data), platform=each.platform))
+        entries.append(entry_of(each, mediatypes.OCI_MANIFEST, data, output))
         docker.append(_item(each, forms, output.names))
     root = entries[0]
     if len(made) > 1:
-        data = encode_manifest(Index(schema_version=2, media_type=mediatypes.OCI_INDEX, manifests=entries))
+        data = encode_manifest(index_of(entries, mediatypes.OCI_INDEX, output))
         small[sha256(data)] = data
-        root = Descriptor(mediatypes.OCI_INDEX, sha256(data), len(data))
+        root = Descriptor(
+            mediatypes.OCI_INDEX, sha256(data), len(data), annotations=output.annotated("index-descriptor")
+        )
     return Plan(list(layers.values()), small, root, docker if output.type == "docker" else [])
+
+
+def entry_of(made: Made, media_type: str, manifest: bytes, output: Wanted) -> Descriptor:
+    """The image's entry in an index."""
+    annotations = output.annotated("manifest-descriptor", made.platform)
+    return Descriptor(media_type, sha256(manifest), len(manifest), annotations=annotations, platform=made.platform)
+
+
+def index_of(entries: Sequence[Descriptor], media_type: str, output: Wanted) -> Index:
+    return Index(
+        schema_version=2, media_type=media_type, manifests=list(entries), annotations=output.annotated("index")
+    )
 
 
 def compression_of(output: Wanted) -> Compression:
@@ -82,7 +96,7 @@ def manifest(made: Made, forms: Sequence[Descriptor], output: Wanted) -> Manifes
         media_type=mediatypes.OCI_MANIFEST,
         config=Descriptor(mediatypes.OCI_CONFIG, made.id, len(made.config)),
         layers=list(forms),
-        annotations=dict(output.annotations),
+        annotations=output.annotated("manifest", made.platform),
     )
 
 
@@ -116,7 +130,7 @@ def _named(root: Descriptor, name: Reference) -> Descriptor:
         "io.containerd.image.name": name.canonical,
         "org.opencontainers.image.ref.name": name.tag or "",
     }
-    return msgspec.structs.replace(root, annotations=annotations)
+    return msgspec.structs.replace(root, annotations={**root.annotations, **annotations})
 
 
 def _item(made: Made, forms: Sequence[tuple[Layer, Descriptor]], names: Sequence[Reference]) -> dict[str, Any]:

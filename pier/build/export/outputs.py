@@ -1,18 +1,34 @@
 """What the attributes of an output mean (pure)."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import msgspec
 
 from pier.build.request import BuildRequest, Output
 from pier.errors import InvalidArgument
+from pier.oci.platform import Platform, parse_platform
 from pier.oci.reference import Reference, parse_reference
 
 TYPES: Final = ("image", "docker", "oci", "tar", "local")
 COMPRESSIONS: Final = ("uncompressed", "gzip", "zstd")
+_ANNOTATION: Final = re.compile(
+    r"annotation(?:-(?P<place>manifest|index|manifest-descriptor|index-descriptor))?"
+    r"(?:\[(?P<platform>[^\]]+)\])?\.(?P<key>.+)",
+    re.DOTALL,
+)
 _TRUE: Final = ("1", "t", "T", "true", "TRUE", "True")
 _FALSE: Final = ("0", "f", "F", "false", "FALSE", "False")
+
+
+class Annotation(msgspec.Struct, frozen=True):
+    """``place``: manifest, index, manifest-descriptor, index-descriptor. ``platform``: None for all."""
+
+    place: str
+    platform: Platform | None
+    key: str
+    value: str
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,7 +49,20 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     force: bool = False
     oci: bool | None = None
     split: bool | None = None
-    annotations: tuple[tuple[str, str], ...] = ()
+    annotations: tuple["Annotation", ...] = ()
+
+    @property
+    def nowhere(self) -> bool:
+        """The result is to stay in the cache alone."""
+        return not (self.archive or self.store or self.push)
+
+    def annotated(self, place: str, platform: Platform | None = None) -> dict[str, str]:
+        """What is to be said of ``place``, a manifest, an index, or a descriptor of either."""
+        return {
+            each.key: each.value
+            for each in self.annotations
+            if each.place == place and (each.platform is None or (platform and each.platform.matches(platform)))
+        }
 
 
 def wanted(request: BuildRequest) -> list[Wanted]:
@@ -101,8 +130,12 @@ def _level(attributes: Mapping[str, str]) -> int | None:
     return int(text)
 
 
-def _annotations(attributes: Mapping[str, str]) -> list[tuple[str, str]]:
-    """``annotation.KEY`` and ``annotation-manifest.KEY``: of the image's manifest."""
-    prefixes = ("annotation.", "annotation-manifest.")
-    found = [(key, value) for key, value in attributes.items() if key.startswith(prefixes)]
-    return [(key.partition(".")[2], value) for key, value in found]
+def _annotations(attributes: Mapping[str, str]) -> Iterator[Annotation]:
+    """``annotation[-PLACE][[PLATFORM]].KEY``; without a place it is the image's manifest."""
+    for name, value in attributes.items():
+        match = _ANNOTATION.fullmatch(name)
+        if match is not None:
+            platform = parse_platform(match["platform"]) if match["platform"] else None
+            yield Annotation(match["place"] or "manifest", platform, match["key"], value)
+        elif name.startswith("annotation"):
+            raise InvalidArgument(f"invalid annotation {name}: annotation[-TYPE][[PLATFORM]].KEY is needed")

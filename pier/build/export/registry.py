@@ -11,6 +11,7 @@ from pier.build.deps import Build
 from pier.build.export.concurrently import concurrently
 from pier.build.export.forms import Compression, as_docker, as_oci, form, pieces
 from pier.build.export.layers import layers_of
+from pier.build.export.layout import entry_of, index_of
 from pier.build.export.made import Made
 from pier.build.export.outputs import Wanted
 from pier.build.export.steps import Part, Step
@@ -46,9 +47,9 @@ async def push(build: Build, made: Sequence[Made], output: Wanted, name: Referen
             manifest = await _contents(build, repository, each, output, shown)
             documents.append((encode(manifest), manifest.media_type))
     for (data, media_type), each in zip(documents, made, strict=True):
-        entries.append(Descriptor(media_type, sha256(data), len(data), platform=each.platform))
+        entries.append(entry_of(each, media_type, data, output))
     if len(made) > 1:
-        index = _index(entries)
+        index = _index(entries, output)
         documents.append((encode(index), index.media_type))
     data, media_type = documents.pop()
     root = Descriptor(media_type, sha256(data), len(data))
@@ -68,10 +69,9 @@ def record_push(build: Build, images: Sequence[Image], pushed: Pushed, name: Ref
     publish(build.deps.images, "push", images[0].id, name.with_default_tag())
 
 
-def _index(entries: list[Descriptor]) -> Index:
+def _index(entries: list[Descriptor], output: Wanted) -> Index:
     docker = all(entry.media_type == mediatypes.DOCKER_MANIFEST for entry in entries)
-    kind = mediatypes.DOCKER_INDEX if docker else mediatypes.OCI_INDEX
-    return Index(schema_version=2, media_type=kind, manifests=entries)
+    return index_of(entries, mediatypes.DOCKER_INDEX if docker else mediatypes.OCI_INDEX, output)
 
 
 async def _contents(build: Build, repository: Repository, made: Made, output: Wanted, shown: Step) -> Manifest:
@@ -87,7 +87,7 @@ async def _contents(build: Build, repository: Repository, made: Made, output: Wa
         media_type=mediatypes.OCI_MANIFEST if oci else mediatypes.DOCKER_MANIFEST,
         config=config,
         layers=[as_oci(each) if oci else as_docker(each) for each in forms],
-        annotations=dict(output.annotations),
+        annotations=output.annotated("manifest", made.platform),
     )
 
 

@@ -5,6 +5,7 @@ import pytest
 from pier.build.export.outputs import Wanted, wanted
 from pier.build.request import BuildRequest, Output
 from pier.errors import InvalidArgument
+from pier.oci.platform import Platform
 from pier.oci.reference import parse_reference
 
 
@@ -45,8 +46,23 @@ def test_names_of_an_output_go_before_tags() -> None:
 def test_annotations_and_forms() -> None:
     attributes = {"annotation.a": "1", "annotation-manifest.b.c": "2", "compression": "zstd", "compression-level": "9"}
     output = wanted(BuildRequest(id="b", outputs=(Output("oci", attributes),)))[0]
-    assert output.annotations == (("a", "1"), ("b.c", "2"))
+    assert output.annotated("manifest") == {"a": "1", "b.c": "2"}
     assert (output.compression, output.level, output.force, output.oci) == ("zstd", 9, False, None)
+
+
+def test_annotations_have_places_and_platforms() -> None:
+    attributes = {"annotation-index.a": "1", "annotation[linux/arm64].b": "2", "annotation-manifest-descriptor.c": "3"}
+    output = wanted(BuildRequest(id="b", outputs=(Output("oci", attributes),)))[0]
+    assert output.annotated("index") == {"a": "1"}
+    assert output.annotated("manifest", Platform("arm64", "linux")) == {"b": "2"}
+    assert output.annotated("manifest", Platform("amd64", "linux")) == {}
+    assert output.annotated("manifest-descriptor", Platform("amd64", "linux")) == {"c": "3"}
+
+
+def test_what_goes_nowhere() -> None:
+    assert read("image", store="false").nowhere
+    assert not read("image", store="false", push="true").nowhere
+    assert not read("tar").nowhere
 
 
 @pytest.mark.parametrize(
@@ -56,6 +72,7 @@ def test_annotations_and_forms() -> None:
         ("image", {"push": "perhaps"}, 'non-bool value "perhaps" specified for push'),
         ("image", {"compression": "lzma"}, "unsupported compression type lzma"),
         ("image", {"compression-level": "much"}, 'non-integer value "much" specified for compression-level'),
+        ("image", {"annotations.a": "b"}, "invalid annotation annotations.a"),
         ("image", {"name": "A b"}, "invalid reference format"),
         ("image", {"name": "a@sha256:" + "0" * 64}, "a name with a digest cannot be given"),
     ],
