@@ -115,10 +115,11 @@ class RemoteCache:
         deps = self._build.deps
         for record in self._records.values():
             known = deps.cache.get(record.key)
-            if known is not None and record.diff_ids == tuple(diff_ids[: len(record.diff_ids)]):
-                size = sum(deps.snapshots.layer(chain_id).size for chain_id in own_chains(record))
-                deps.cache.put(msgspec.structs.replace(known, size=size))
-                deps.held.add(record)
+            if known is not None and known.diff_ids == record.diff_ids == tuple(diff_ids[: len(record.diff_ids)]):
+                size = sum(deps.snapshots.layer(chain_id).size for chain_id in own_chains(known))
+                known = msgspec.structs.replace(known, size=size)
+                deps.cache.put(known)
+                deps.held.add(known)
 
     async def _bring(self, diff_ids: Sequence[Digest]) -> None:
         deps = self._build.deps

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from pier.build.deps import Build, Deps
 from pier.build.graph import Graph, ImageSource, Target, Vertex, vertex_id
+from pier.build.held import Held
 from pier.build.progress import Event, StatusState, VertexState
 from pier.build.request import BuildRequest
 from pier.build.session import Folder
@@ -78,6 +79,8 @@ class Machine:
         self.client = Client()
         self.told = Told()
         self.cache = MemoryCacheStore()
+        self.held = Held()
+        self.images.holders.append(self.held.__contains__)
 
     async def __aenter__(self) -> "Machine":
         self.registries = Registries()
@@ -105,6 +108,7 @@ class Machine:
             cache=self.cache,
             root=self.root / "build",
             run=self.root / "run",
+            held=self.held,
         )
         return Build(deps, BuildRequest(id="b1", **request), self.client, self.told)
 
