@@ -109,6 +109,11 @@ class Networks:
             raise NotFound(f"network {reference} not found")
         return found[0]
 
+    async def settled(self, reference: str) -> Network:
+        """Find a network, its subnet and gateway chosen for good. Raises NotFound, Conflict as :meth:`find`."""
+        network = self.find(reference)
+        return await self._settle(network) if network.driver == "bridge" else network
+
     def endpoints(self, network_id: str) -> Sequence[Endpoint]:
         """The live endpoints of a network."""
         return tuple(endpoint for endpoint in self._live.values() if endpoint.network_id == network_id)

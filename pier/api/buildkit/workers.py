@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Final
 
 from pier.api.buildkit.proto.llb_pb2 import Platform
 from pier.api.buildkit.proto.worker_pb2 import BuildkitVersion, WorkerRecord
-from pier.errors import NotFound
+from pier.errors import PierError
+from pier.networks.network import BRIDGE
 from pier.oci.platform import host_platform, runnable
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ async def worker(services: "Services") -> WorkerRecord:
     """The label of the snapshotter tells buildx that archives, several platforms and exported caches are possible."""
     info = await services.system.info()
     labels = {_SNAPSHOTTER: "overlayfs"}
-    if gateway := _bridge_gateway(services):
+    if gateway := await _bridge_gateway(services):
         labels[_HOST_GATEWAY] = gateway
     return WorkerRecord(
         ID=str(info.get("ID", "")),
@@ -34,9 +35,9 @@ async def worker(services: "Services") -> WorkerRecord:
     )
 
 
-def _bridge_gateway(services: "Services") -> str:
+async def _bridge_gateway(services: "Services") -> str:
+    """What ``host-gateway`` means, which clients put into the hosts of a build."""
     try:
-        network = services.networks.find("bridge")
-    except NotFound:
+        return (await services.networks.settled(BRIDGE)).gateway
+    except PierError:
         return ""
-    return network.gateway
