@@ -4,6 +4,8 @@ Over the first the client calls us; over the second we call the client. What ans
 these requests: an engine that builds nothing does not pay for it.
 """
 
+import asyncio
+import importlib
 from typing import TYPE_CHECKING, cast
 
 from aiohttp import web
@@ -18,19 +20,19 @@ if TYPE_CHECKING:
     from pier.api.buildkit.hub import Hub
 
 
-def hub_of(call: Call) -> "Hub":
+async def hub_of(call: Call) -> "Hub":
     """What all connections of this engine share, made with the first."""
-    from pier.api.buildkit.hub import Hub
-
     shared = call.services.shared
     if "buildkit" not in shared:
-        shared["buildkit"] = Hub(call.services)
-    return cast(Hub, shared["buildkit"])
+        module = await asyncio.to_thread(importlib.import_module, "pier.api.buildkit.hub")
+        if "buildkit" not in shared:
+            shared["buildkit"] = module.Hub(call.services)
+    return cast("Hub", shared["buildkit"])
 
 
 async def grpc(call: Call) -> web.StreamResponse:
     _require_h2c(call)
-    hub = hub_of(call)
+    hub = await hub_of(call)
     from pier.api.buildkit.transport import serve
 
     await serve(call, hub.server)
@@ -39,7 +41,7 @@ async def grpc(call: Call) -> web.StreamResponse:
 
 async def session(call: Call) -> web.StreamResponse:
     _require_h2c(call)
-    hub = hub_of(call)
+    hub = await hub_of(call)
     from pier.api.buildkit.transport import connect
 
     async with connect(call) as channel:
