@@ -25,11 +25,6 @@ async def no_plugins(call: Call) -> web.Response:
     return reply([])
 
 
-async def no_build_cache(call: Call) -> web.Response:
-    """``system prune`` asks for this too."""
-    return reply({"CachesDeleted": None, "SpaceReclaimed": 0})
-
-
 def _refusal(sentence: str) -> Handler:
     async def refuse(call: Call) -> web.Response:
         raise Unsupported(sentence)
@@ -43,7 +38,6 @@ _new_swarm = _refusal("swarm mode is not supported yet")
 
 ROUTES = (
     Route("POST", "/build", _build),
-    Route("POST", "/build/prune", no_build_cache),
     Route("POST", "/build/cancel", _build),
     Route("GET", "/images/search", _refusal("searching Docker Hub is not supported")),
     Route("GET", "/plugins", no_plugins),

@@ -6,11 +6,12 @@ from typing import Any
 
 from aiohttp import web
 
-from pier.api import image_views, versions
+from pier.api import buildcache, image_views, versions
 from pier.api.call import Call
 from pier.api.replies import reply
 from pier.api.routing import Route
 from pier.api.volumes import describe
+from pier.build.usage import layers_of
 from pier.containers import listing
 from pier.errors import InvalidArgument
 
@@ -32,18 +33,23 @@ async def disk_usage(call: Call) -> web.Response:
     if "volume" in wanted:
         body["Volumes"] = await asyncio.to_thread(_volumes, call)
     if "build-cache" in wanted:
-        body["BuildCache"] = []
+        cache = await buildcache.entries(call.services.builds)
+        body["BuildCache"] = [buildcache.describe(each, call.version) for each in cache]
+        if call.version < (1, 42):
+            body["BuilderSize"] = sum(each.size for each in cache)
     return reply(body)
 
 
 def _images(call: Call) -> tuple[int, list[dict[str, Any]]]:
+    """Layers that only the build cache has are counted there."""
     layers = call.services.images.snapshots.layers()
     sizes = {chain: layer.size for chain, layer in layers.items()}
     images = call.services.images.store.list()
     shared = image_views.shared_sizes(images, sizes)
     users = Counter(live.record.image_id for live in call.services.containers.registry)
     summaries = [image_views.summary(image, containers=users[image.id], shared=shared[image.id]) for image in images]
-    return sum(sizes.values()), summaries
+    alone = layers_of(call.services.builds, call.services.builds.cache.list()).alone
+    return sum(size for chain, size in sizes.items() if chain not in alone), summaries
 
 
 def _volumes(call: Call) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Deleting the folders of the cache."""
+"""Deleting what the cache no longer keeps: layers that lost their last record, folders."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -6,8 +6,17 @@ from pathlib import Path
 
 from pier.build.cache import CacheRecord
 from pier.build.deps import Deps
+from pier.images.release import release_layers
 from pier.linux.trees import move_aside, remove_tree
 from pier.log import trace
+
+
+async def release_loose(deps: Deps) -> int:
+    """Remove the layers that no record has any more, unless someone else needs them; their bytes."""
+    freed = 0
+    for chain in deps.held.take_loose():
+        freed += sum(layer.size for layer in await release_layers(deps.images, chain))
+    return freed
 
 
 async def drop_folders(deps: Deps, records: Iterable[CacheRecord]) -> Sequence[CacheRecord]:

@@ -99,6 +99,7 @@ class Flights:
     def __init__(self) -> None:
         self._under_way: dict[str, _Flight] = {}
         self._slots: asyncio.Semaphore | None = None
+        self._closed = False
 
     def slots(self, parallelism: int) -> asyncio.Semaphore:
         """Bounds how many steps run at once, over all builds. The first call decides."""
@@ -111,17 +112,25 @@ class Flights:
 
         ``movable``: it can go on when the leader has gone. Pin the result before awaiting anything.
         """
-        while True:
+        while not self._closed:
             flight = self._under_way.get(key)
             leads = flight is None
             if flight is None:
                 flight = self._under_way[key] = _Flight(work)
             try:
                 await self._attend(key, flight, listener, leads and not movable)
-                if leads or not _lost_leader(flight):
+                if not flight.task.cancelled() and (leads or not _lost_leader(flight)):
                     return flight.task.result()
             finally:
                 self._leave(key, flight)
+        raise Cancelled("the daemon is stopping")
+
+    async def close(self) -> None:
+        """Cancel all; whoever waits, or comes later, gets Cancelled."""
+        self._closed = True
+        for key, flight in list(self._under_way.items()):
+            self._forget(key, flight)
+            await flight.cancel()
 
     async def _attend(self, key: str, flight: _Flight, listener: Listener, needed: bool) -> None:
         flight.users += 1

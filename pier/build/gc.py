@@ -10,21 +10,31 @@ from collections import Counter
 
 from pier.build.cache import CacheRecord
 from pier.build.deps import Deps
-from pier.build.drop import drop_folders
+from pier.build.drop import drop_folders, release_loose
 from pier.build.usage import Layers, layers_of
 from pier.images.release import release_layers
 from pier.oci.digest import Digest
 
 
-async def keep_below(deps: Deps) -> int:
-    """Evict until the cache's own bytes are below ``settings.cache_max``, or nothing can go. Returns bytes freed."""
-    if not deps.settings.cache_max:
+async def keep_below(deps: Deps, *, measure: bool = False) -> int:
+    """Evict until the cache's own bytes are below ``settings.cache_max``, or nothing can go. Returns bytes freed.
+
+    ``measure``: do not trust that what was recorded since the last time fits.
+    """
+    ceiling = deps.settings.cache_max
+    if not ceiling or (not measure and deps.held.room is not None and deps.held.room >= 0):
         return 0
     async with deps.held.evicting:
-        return await _Eviction(deps).run(deps.settings.cache_max)
+        await release_loose(deps)
+        eviction = await asyncio.to_thread(_Eviction, deps)
+        freed = await eviction.run(ceiling)
+        deps.held.room = ceiling - eviction.total
+        return freed
 
 
 class _Eviction:
+    """``total``: bytes that the cache alone has on disk."""
+
     def __init__(self, deps: Deps) -> None:
         records = list(deps.cache.list())
         self._deps = deps
@@ -32,49 +42,48 @@ class _Eviction:
         self._children = Counter(layer.parent for layer in deps.snapshots.layers().values())
         self._folders = {record.key: record for record in records if record.path}
         self._queue: list[tuple[int, str]] = []
-        self._total = sum(record.size for record in self._folders.values()) + sum(
-            layer.size for chain, layer in self._layers.all.items() if chain not in self._layers.shared
+        self.total = sum(record.size for record in self._folders.values()) + sum(
+            self._layers.all[chain].size for chain in self._layers.alone
         )
 
     async def run(self, ceiling: int) -> int:
-        if self._total <= ceiling:
+        before = self.total
+        if before <= ceiling:
             return 0
-        before = self._total
-        for chain in self._layers.all:
+        for chain in self._layers.alone:
             self._offer(chain)
         for record in self._folders.values():
             heapq.heappush(self._queue, (record.used, record.key))
-        while self._total > ceiling and self._queue:
+        while self.total > ceiling and self._queue:
             _, name = heapq.heappop(self._queue)
             if name in self._folders:
                 await self._evict_folder(self._folders[name])
             else:
                 await self._evict_layer(Digest(name))
-        return before - self._total
+        return before - self.total
 
     def _offer(self, chain: Digest) -> None:
         """Queue a layer on which none lies."""
         layers = self._layers
-        if chain in layers.all and chain not in layers.shared and not self._children[chain]:
+        if chain in layers.alone and not self._children[chain]:
             heapq.heappush(self._queue, (layers.used.get(chain, 0), chain))
 
     async def _evict_folder(self, record: CacheRecord) -> None:
         gone = await drop_folders(self._deps, [record])
-        self._total -= sum(record.size for record in gone)
+        self.total -= sum(record.size for record in gone)
 
     async def _evict_layer(self, chain: Digest) -> None:
         images, held = self._deps.images, self._deps.held
         if chain in images.pins:
             return
-        held.drop([chain])
+        held.evict(chain)
         removed = await release_layers(images, chain)
         if not removed:
             held.keep(chain)
             return
         for layer in removed:
-            self._total -= layer.size
+            self.total -= layer.size
             if layer.parent is not None:
                 self._children[layer.parent] -= 1
         if removed[-1].parent is not None:
             self._offer(removed[-1].parent)
-        await asyncio.sleep(0)

@@ -13,7 +13,7 @@ from pier.build import gc
 from pier.build.cache import CacheRecord
 from pier.build.deps import Build
 from pier.build.flight import Listener
-from pier.build.graph import Graph, ImageSource, Rootfs, Vertex, VertexId
+from pier.build.graph import Exec, Graph, ImageSource, Rootfs, Vertex, VertexId
 from pier.build.node import Node, answer
 from pier.build.ops.op import Absent, Result
 from pier.build.outcome import Solved
@@ -33,7 +33,7 @@ async def solve(build: Build, graph: Graph, performers: Performers = PERFORMERS)
     roots = list(dict.fromkeys(target.root for target in graph.targets if target.root is not None))
     solving = _Solving(build, graph, graph.vertices, performers)
     solving.announce()
-    await gc.keep_below(build.deps)
+    await gc.keep_below(build.deps, measure=True)
     await solving.run(roots)
     return {root: _rootfs(build, graph.vertices[root]) for root in roots}
 
@@ -59,6 +59,11 @@ def _rootfs(build: Build, vertex: Vertex) -> Rootfs:
     if not isinstance(result, Rootfs):
         raise Internal(f"{vertex.name} has no root file system")
     return result
+
+
+def _fills_folders(vertex: Vertex) -> bool:
+    """Whether the step may have made a folder of the cache larger."""
+    return isinstance(vertex.op, Exec) and any(mount.type == "cache" for mount in vertex.op.mounts)
 
 
 class _Solving:
@@ -177,7 +182,7 @@ class _Solving:
         self._ran[key] = rootfs
         self._used[key] = None
         node.told.completed()
-        await gc.keep_below(self._build.deps)
+        await gc.keep_below(self._build.deps, measure=_fills_folders(node.vertex))
         return rootfs
 
     def _parents(self, node: Node) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ are kept in the content store, so decoding and encoding again is never done to a
 
 import hashlib
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -142,6 +143,7 @@ def chain_ids(diff_ids: Iterable[Digest]) -> list[Digest]:
     return chain
 
 
+@lru_cache(maxsize=4096)
 def chain_id(parent: Digest | None, diff_id: Digest) -> Digest:
     if parent is None:
         return diff_id

@@ -82,7 +82,7 @@ class Workshop:
         """Have the layers of one vertex gone."""
         rootfs = build.solved[named(graph, name)].result
         assert isinstance(rootfs, Rootfs) and rootfs.chain is not None
-        self.deps.held.drop([rootfs.chain])
+        self.deps.held.evict(rootfs.chain)
         self.images.snapshots.remove_layer(rootfs.chain)
 
 

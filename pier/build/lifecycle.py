@@ -1,0 +1,55 @@
+"""What the builder does when the daemon starts and stops."""
+
+import asyncio
+import time
+from collections.abc import Iterable
+from typing import Final
+
+from pier.build.cache import CacheRecord
+from pier.build.deps import Deps
+from pier.build.drop import trash
+from pier.build.held import own_chains
+from pier.linux.trees import remove_tree
+from pier.oci.digest import Digest
+
+_DAY: Final = 24 * 3600 * 1_000_000_000
+_FORGOTTEN: Final = 90 * _DAY
+_MOST_RECORDS: Final = 20_000
+
+
+async def start(deps: Deps) -> None:
+    """Take up what the last daemon left. Call it before the layers that nobody needs are collected.
+
+    Records whose folders are gone are removed; those whose layers are gone stay, unless they are old or too many.
+    """
+    now = time.time_ns()
+    records = await asyncio.to_thread(_sound_records, deps, now)
+    for record in records:
+        if not record.path:
+            deps.held.add(record)
+    deps.images.holders.append(deps.held.__contains__)
+
+
+async def close(deps: Deps) -> None:
+    """Stop every step that still runs."""
+    await deps.flights.close()
+
+
+def _sound_records(deps: Deps, now: int) -> list[CacheRecord]:
+    for left in trash(deps).iterdir():
+        remove_tree(left)
+    records = sorted(deps.cache.list(), key=lambda record: record.used, reverse=True)
+    chains = set(deps.snapshots.layers())
+    unsound = {record.key for record in records if record.path and not (deps.root / record.path).is_dir()}
+    unsound.update(_stale(records, chains, now))
+    deps.cache.remove(unsound)
+    deps.cache.forget(now - _FORGOTTEN)
+    return [record for record in records if record.key not in unsound]
+
+
+def _stale(records: Iterable[CacheRecord], chains: set[Digest], now: int) -> Iterable[str]:
+    """Those that have no layers, and were not used for long, or come after very many others."""
+    for place, record in enumerate(records):
+        old = place >= _MOST_RECORDS or record.used < now - _FORGOTTEN
+        if old and not record.path and not chains.intersection(own_chains(record)):
+            yield record.key
