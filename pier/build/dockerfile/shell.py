@@ -43,7 +43,33 @@ def expand_words(word: str, variables: Mapping[str, str], escape: str = "\\") ->
 
 def plain_words(text: str, *, raw: bool) -> list[str]:
     """Split as :func:`expand_words` but leave variables alone; ``raw`` leaves quotes and escapes in, too."""
-    return _Lexer(text, {}, "\\", raw=raw, expanding=False).run().split()
+    return _Lexer(text, {}, "\\", raw=raw, keep_unset=True).run().split()
+
+
+def visible(text: str, variables: Mapping[str, str], escape: str = "\\") -> str:
+    """The text with the variables that are set, for people to read: quotes stay; as it is where it is malformed."""
+    try:
+        return _Lexer(text, variables, escape, quotes=False, keep_unset=True).run().text()
+    except ExpansionError:
+        return text
+
+
+def visible(text: str, variables: Mapping[str, str], escape: str = "\\") -> str:
+    """An instruction as progress shows it: known variables replaced, all else left as it is, what is wrong too."""
+    try:
+        return _Lexer(text, _Shown(variables), escape, raw=True).run().text()
+    except ExpansionError:
+        return text
+
+
+class _Shown(dict[str, str]):
+    """What is not set stands for itself."""
+
+    def __missing__(self, name: str) -> str:
+        return f"${name}"
+
+    def get(self, name: str, default: object = None) -> str:  # type: ignore[override]  # never asked with a default
+        return self[name]
 
 
 class _Words:
@@ -89,7 +115,7 @@ class _Lexer:
         *,
         quotes: bool = True,
         raw: bool = False,
-        expanding: bool = True,
+        keep_unset: bool = False,
     ) -> None:
         self.used: set[str] = set()
         self.unset: set[str] = set()
@@ -100,7 +126,7 @@ class _Lexer:
         self._escape = escape
         self._quotes = quotes
         self._raw = raw
-        self._expanding = expanding
+        self._keep_unset = keep_unset
 
     def run(self) -> _Words:
         try:
@@ -188,7 +214,7 @@ class _Lexer:
         if not name:
             return "$"
         value = self._value(name)
-        return self._source[begin : self._at] if value is None and not self._expanding else value or ""
+        return self._source[begin : self._at] if value is None and self._keep_unset else value or ""
 
     def _braced(self, begin: int) -> str:
         if self._peek() == _END:
@@ -214,7 +240,7 @@ class _Lexer:
             result = self._modified(name, operator, word, empty_too=empty_too)
         else:
             raise _Malformed(f"unsupported modifier ({shown}) in substitution")
-        return result if self._expanding else self._source[begin : self._at]
+        return self._source[begin : self._at] if self._keep_unset and name not in self._variables else result
 
     def _name(self) -> str:
         """A name, a number, or a shell's own parameter; empty where there is none."""
@@ -257,7 +283,7 @@ class _Lexer:
         if operator == "-":
             return word if missing else value or ""
         if operator == "?":
-            if missing and self._expanding:
+            if missing and not (self._keep_unset and value is None):
                 raise _Malformed(f"{name}: {word or 'is not allowed to be ' + ('unset' if value is None else 'empty')}")
             return value or ""
         cut = without_prefix if operator == "#" else without_suffix

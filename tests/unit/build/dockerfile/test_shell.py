@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pier.build.dockerfile.shell import Expansion, ExpansionError, expand, expand_words, quoted
+from pier.build.dockerfile.shell import Expansion, ExpansionError, expand, expand_words, quoted, visible
 
 VARIABLES = {
     "set": "value",
@@ -78,3 +78,17 @@ def test_deep_nesting_is_refused() -> None:
 
 def test_quoting() -> None:
     assert quoted('a"\\\n\x01\xa0\xe9') == '"a\\"\\\\\\n\\x01\\u00a0\xe9"'
+
+
+SHOWN = [
+    ("RUN printf '<%s>' \"$set\"", "RUN printf '<%s>' \"value\""),
+    ("RUN echo $0 $((1<<2)) ${unset:-x} ${unset?}", "RUN echo $0 $((1<<2)) ${unset:-x} ${unset?}"),
+    ("RUN echo a \\\\", "RUN echo a \\"),
+    ("RUN cat <<E\\ F", "RUN cat <<E F"),
+    ("RUN ${set", "RUN ${set"),
+]
+
+
+@pytest.mark.parametrize(("text", "shown"), SHOWN)
+def test_what_steps_are_called(text: str, shown: str) -> None:
+    assert visible(text, VARIABLES) == shown
