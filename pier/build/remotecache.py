@@ -52,9 +52,11 @@ class RemoteCache:
         self._mounts: dict[str, tuple[Source, Descriptor]] = {}
         self._sources: dict[Digest, Source] = {}
         self._lock = asyncio.Lock()
+        self._keys: dict[tuple[Digest, ...], list[str]] = {}
         for each in imported:
             for record in each.found.records:
-                self._records.setdefault(record.key, record)
+                if self._records.setdefault(record.key, record) is record:
+                    self._keys.setdefault(record.diff_ids, []).append(record.key)
             for diff_id, blob in each.found.blobs.items():
                 self._places.setdefault(diff_id, (each.source, blob))
             for name, blob in each.found.mounts.items():
@@ -113,13 +115,14 @@ class RemoteCache:
     def _keep(self, diff_ids: Sequence[Digest]) -> None:
         """From now on the build cache keeps these layers, if it has the records that they are of."""
         deps = self._build.deps
-        for record in self._records.values():
-            known = deps.cache.get(record.key)
-            if known is not None and known.diff_ids == record.diff_ids == tuple(diff_ids[: len(record.diff_ids)]):
-                size = sum(deps.snapshots.layer(chain_id).size for chain_id in own_chains(known))
-                known = msgspec.structs.replace(known, size=size)
-                deps.cache.put(known)
-                deps.held.add(known)
+        for count in range(len(diff_ids) + 1):
+            for key in self._keys.get(tuple(diff_ids[:count]), ()):
+                known = deps.cache.get(key)
+                if known is not None and known.diff_ids == self._records[key].diff_ids:
+                    size = sum(deps.snapshots.layer(chain_id).size for chain_id in own_chains(known))
+                    known = msgspec.structs.replace(known, size=size)
+                    deps.cache.put(known)
+                    deps.held.add(known)
 
     async def _bring(self, diff_ids: Sequence[Digest]) -> None:
         deps = self._build.deps
@@ -233,7 +236,7 @@ async def _import(build: Build, index: int, spec: CacheSpec) -> Imported | None:
                 shown.note(note)
     except (PierError, OSError):
         return None  # the step has said why
-    _remember(build.deps, found)
+    await asyncio.to_thread(_remember, build.deps, found)
     return Imported(source, found)
 
 

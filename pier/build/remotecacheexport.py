@@ -4,6 +4,7 @@
 they are small, and without them a later build could not even tell the keys of the steps whose layers it has.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ from pier.remote import push as remote
 from pier.remote.repository import Repository
 
 _TITLES: Final = {"registry": "exporting cache to registry", "local": "exporting cache to client directory"}
+
+_AT_ONCE: Final = 4
 
 Blobs = dict[Digest, Blob]
 """By diff ID."""
@@ -76,19 +79,25 @@ async def export_cache(
 
 async def _export(build: Build, index: int, given: _Given, shown: Step) -> None:
     spec = build.request.cache_to[index]
+    repository = await _repository(build, spec) if spec.type == "registry" else None
     async with AsyncExitStack() as stack:
         with shown.part("preparing build cache for export"):
-            diff_ids = _taken(given, spec.attributes.get("mode", "min"))
-            blobs = await _blobs(build, diff_ids, _compression(spec.attributes), stack)
+            blobs = await _blobs(build, _taken(given, spec.attributes.get("mode", "min")), spec, repository, stack)
             descriptors = {diff_id: blob.descriptor for diff_id, blob in blobs.items()}
             config = encode(describe(given.records, contents_of(build), descriptors))
             packed = await _mounts(build, given, stack) if flag(spec.attributes, "mounts", False) else []
         once = {blob.descriptor.digest: blob for blob in (*blobs.values(), *packed)}
         manifest = _manifest(config, [blob.descriptor for blob in once.values()])
-        if spec.type == "registry":
-            await _to_registry(build, spec, once, config, manifest, shown)
+        if repository is not None:
+            await _to_registry(build, repository, once, config, manifest, shown)
         else:
             await _to_client(build, len(build.request.outputs) + index, once, config, manifest, shown)
+
+
+async def _repository(build: Build, spec: CacheSpec) -> Repository:
+    reference = parse_reference(spec.attributes["ref"]).with_default_tag()
+    credentials = await build.session.credentials(reference.domain)
+    return await build.deps.registries.repository(reference, credentials, push=True)
 
 
 def _taken(given: _Given, mode: str) -> dict[Digest, Digest]:
@@ -114,22 +123,32 @@ def _compression(attributes: Mapping[str, str]) -> Compression:
 
 
 async def _blobs(
-    build: Build, diff_ids: Mapping[Digest, Digest], compression: Compression, stack: AsyncExitStack
+    build: Build,
+    diff_ids: Mapping[Digest, Digest],
+    spec: CacheSpec,
+    repository: Repository | None,
+    stack: AsyncExitStack,
 ) -> Blobs:
     """The layers as blobs: of those that are here; and, of those that never came, from where they lie."""
     images, layers = build.deps.images, build.deps.snapshots.layers()
-    stack.enter_context(images.pins.hold(diff_ids.values()))
+    compression = _compression(spec.attributes)
+    there = partial(remote.exists, repository) if repository is not None else None
     elsewhere = imported(build)
-    found: Blobs = {}
-    for diff_id, chain in diff_ids.items():
+    slots = asyncio.Semaphore(_AT_ONCE)
+    stack.enter_context(images.pins.hold(diff_ids.values()))
+
+    async def one(diff_id: Digest, chain: Digest) -> Blob | None:
         layer = layers.get(chain) or build.deps.snapshots.with_diff(diff_id)
         if layer is not None:
             stack.enter_context(images.pins.hold([layer.chain_id]))
-            described = await form(images, layer, compression)
-            found[diff_id] = Blob(described, partial(pieces, images, layer, described))
-        elif elsewhere is not None and (place := elsewhere.place(diff_id)) is not None:
-            found[diff_id] = Blob(place[1], partial(place[0].pieces, place[1], 0))
-    return found
+            async with slots:
+                described = await form(images, layer, compression, stack, there)
+            return Blob(described, partial(pieces, images, layer, described))
+        place = elsewhere.place(diff_id) if elsewhere is not None else None
+        return Blob(place[1], partial(place[0].pieces, place[1], 0)) if place is not None else None
+
+    found = await concurrently(one(diff_id, chain) for diff_id, chain in diff_ids.items())
+    return {diff_id: blob for diff_id, blob in zip(diff_ids, found, strict=True) if blob is not None}
 
 
 async def _mounts(build: Build, given: _Given, stack: AsyncExitStack) -> list[Blob]:
@@ -155,17 +174,14 @@ def _manifest(config: bytes, layers: Sequence[Descriptor]) -> bytes:
 
 
 async def _to_registry(
-    build: Build, spec: CacheSpec, blobs: Blobs, config: bytes, manifest: bytes, shown: Step
+    build: Build, repository: Repository, blobs: Blobs, config: bytes, manifest: bytes, shown: Step
 ) -> None:
-    reference = parse_reference(spec.attributes["ref"]).with_default_tag()
-    credentials = await build.session.credentials(reference.domain)
-    repository = await build.deps.registries.repository(reference, credentials, push=True)
     await concurrently(_upload(build, repository, blob, shown) for blob in blobs.values())
     with shown.part(f"writing config {sha256(config)}"):
         described = Descriptor(CONFIG_TYPE, sha256(config), len(config))
         await remote.upload(repository, lambda: _bytes(config), described)
     with shown.part(f"writing cache manifest {sha256(manifest)}"):
-        await remote.put_manifest(repository, reference.tag or "latest", manifest, mediatypes.OCI_MANIFEST)
+        await remote.put_manifest(repository, repository.reference.tag or "latest", manifest, mediatypes.OCI_MANIFEST)
 
 
 async def _upload(build: Build, repository: Repository, blob: Blob, shown: Step) -> None:

@@ -166,13 +166,13 @@ def merged(found: Sequence[Found]) -> Found:
 async def _from_manifest(source: Source, manifest: Manifest) -> Found:
     kind = manifest.config.media_type
     if kind == CONFIG_TYPE:
-        cache = decode(await source.read(manifest.config, MAX_BYTES))
+        cache = await asyncio.to_thread(decode, await source.read(manifest.config, MAX_BYTES))
         mounts = {layer.annotations[MOUNT]: layer for layer in manifest.layers if MOUNT in layer.annotations}
         blobs = {layer.diff_id: layer.blob for layer in cache.layers if layer.blob is not None}
         return Found(tuple(cache.records()), cache.contents, blobs, mounts)
     if kind in _BUILDKIT:
         return Found(notes=(_PASSED_OVER,))
-    return _from_image(await source.read(manifest.config, MAX_CONFIG_BYTES), manifest)
+    return await asyncio.to_thread(_from_image, await source.read(manifest.config, MAX_CONFIG_BYTES), manifest)
 
 
 def _from_image(config: bytes, manifest: Manifest) -> Found:

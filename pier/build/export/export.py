@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from typing import Final
 
 import msgspec
@@ -86,7 +86,7 @@ async def _image(build: Build, made: Sequence[Made], output: Wanted, shown: Step
     for name in output.names if output.push else ():
         pushed.append(await push(build, made, output, name, shown))
         if images:
-            record_push(build, images, pushed[-1], name)
+            record_push(build, images, best(made), pushed[-1], name)
     return [image.id for image in images], _metadata(made, output, pushed)
 
 
@@ -109,17 +109,17 @@ def _base64(descriptor: Descriptor) -> str:
 async def _archive(build: Build, made: Sequence[Made], output: Wanted, shown: Step) -> Metadata:
     if output.type == "docker" and len(made) > 1:
         raise InvalidArgument("docker exporter does not currently support exporting manifest lists")
-    planned = await plan(build.deps, made, output)
-    root = planned.root
-    shown.note(f"exporting manifest {root.digest}")
-    for each in made:
-        shown.note(f"exporting config {each.id}")
-    with shown.part("sending tarball") as part:
-        await _send(build, output, archive(planned, output.names), part)
+    async with AsyncExitStack() as stack:
+        planned = await plan(build.deps, made, output, stack)
+        shown.note(f"exporting manifest {planned.root.digest}")
+        for each in made:
+            shown.note(f"exporting config {each.id}")
+        with shown.part("sending tarball") as part:
+            await _send(build, output, archive(planned, output.names), part)
     told: Metadata = {
         "containerimage.config.digest": made[best(made)].id,
-        "containerimage.digest": root.digest,
-        "containerimage.descriptor": _base64(root),
+        "containerimage.digest": planned.root.digest,
+        "containerimage.descriptor": _base64(planned.root),
     }
     if output.names:
         told["image.name"] = ",".join(name.canonical for name in output.names)

@@ -2,8 +2,8 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack, aclosing
 from typing import Final, Protocol
 
 import msgspec
@@ -13,7 +13,7 @@ from isal import isal_zlib
 from pier.content.store import ONCE
 from pier.images.deps import Images
 from pier.oci import mediatypes
-from pier.oci.digest import hex_of
+from pier.oci.digest import Digest, hex_of
 from pier.oci.manifest import Descriptor
 from pier.snapshots import diff
 from pier.snapshots.snapshotter import Layer
@@ -33,6 +33,10 @@ _DOCKER: Final = {
 }
 
 
+There = Callable[[Digest], Awaitable[bool]]
+"""Whether a blob needs not be brought, because it is where it is to go."""
+
+
 class Compression(msgspec.Struct, frozen=True):
     """``kind``: uncompressed, gzip, zstd. ``force``: also where the layer came in another form."""
 
@@ -41,18 +45,37 @@ class Compression(msgspec.Struct, frozen=True):
     force: bool = False
 
 
-async def form(images: Images, layer: Layer, wanted: Compression) -> Descriptor:
-    """The layer in the form that is wanted, with OCI's media type; it is in the content store, unless it is plain.
+async def form(
+    images: Images, layer: Layer, wanted: Compression, stack: AsyncExitStack, there: There | None = None
+) -> Descriptor:
+    """The layer in the form that is wanted, with OCI's media type.
 
-    The caller pins the layer.
+    It is plain, or in the content store until ``stack`` is closed, or where ``there`` says that it is. The caller
+    pins the layer.
     """
     for known in reversed(images.store.blob_of(layer.diff_id)):
         kind = _NAMES[mediatypes.compression_of(known.media_type)]
-        if (kind == wanted.kind or not wanted.force) and images.content.exists(known.digest):
-            return Descriptor(_TYPES[kind], known.digest, known.size)
+        if kind != wanted.kind and wanted.force:
+            continue
+        found = Descriptor(_TYPES[kind], known.digest, known.size)
+        if images.content.exists(known.digest):
+            stack.enter_context(images.pins.hold([known.digest]))
+            return found
+        if there is not None and await there(known.digest):
+            return found
     if wanted.kind == "uncompressed":
         return Descriptor(mediatypes.OCI_LAYER, layer.diff_id, layer.tar_size)
-    return await _compressed(images, layer, wanted)
+    made = await _compressed(images, layer, wanted)
+    stack.callback(_drop, images, made.digest)
+    stack.enter_context(images.pins.hold([made.digest]))
+    images.store.add_blob(layer.diff_id, made)
+    return made
+
+
+def _drop(images: Images, digest: Digest) -> None:
+    """What was made for one output is not kept: its digest is known, and it can be made again."""
+    if digest not in images.pins:
+        images.content.delete(digest)
 
 
 def as_docker(form: Descriptor) -> Descriptor:
@@ -106,6 +129,4 @@ async def _compressed(images: Images, layer: Layer, wanted: Compression) -> Desc
     except BaseException:
         ingest.abort()
         raise
-    descriptor = Descriptor(_TYPES[wanted.kind], digest, size)
-    images.store.add_blob(layer.diff_id, descriptor)
-    return descriptor
+    return Descriptor(_TYPES[wanted.kind], digest, size)

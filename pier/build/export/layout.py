@@ -4,6 +4,7 @@ An archive is the same bytes whenever it is made: no times, a fixed order.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any, Final
 
@@ -46,15 +47,15 @@ class Plan(msgspec.Struct, frozen=True):
     docker: list[dict[str, Any]]
 
 
-async def plan(deps: Deps, made: Sequence[Made], output: Wanted) -> Plan:
-    """Bring the layers into the forms that the archive is to have, and describe it."""
+async def plan(deps: Deps, made: Sequence[Made], output: Wanted, stack: AsyncExitStack) -> Plan:
+    """Bring the layers into the forms that the archive is to have, until ``stack`` is closed, and describe it."""
     wanted = compression_of(output)
     layers: dict[Digest, Blob] = {}
     small: dict[Digest, bytes] = {}
     entries: list[Descriptor] = []
     docker: list[dict[str, Any]] = []
     for each in made:
-        forms = [(layer, await form(deps.images, layer, wanted)) for layer in layers_of(deps, each.diff_ids)]
+        forms = [(layer, await form(deps.images, layer, wanted, stack)) for layer in layers_of(deps, each.diff_ids)]
         for layer, described in forms:
             layers[described.digest] = Blob(described, partial(pieces, deps.images, layer, described))
         data = encode_manifest(manifest(each, [described for _, described in forms], output))

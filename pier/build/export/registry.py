@@ -1,7 +1,7 @@
 """Pushing what was built, with the credentials that the client gives."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from functools import partial
 from typing import Any
 
@@ -61,12 +61,14 @@ async def push(build: Build, made: Sequence[Made], output: Wanted, name: Referen
     return Pushed(root, tuple(entries))
 
 
-def record_push(build: Build, images: Sequence[Image], pushed: Pushed, name: Reference) -> None:
-    """Remember what the images are called there, and tell."""
+def record_push(build: Build, images: Sequence[Image], main: int, pushed: Pushed, name: Reference) -> None:
+    """Remember what the images are called there, and tell. ``main``: which of them the name means here."""
     store = build.deps.images.store
-    for image, entry in zip(images, pushed.manifests, strict=True):
-        store.tag(name.with_digest(pushed.root.digest if len(images) == 1 else entry.digest), image.id)
-    publish(build.deps.images, "push", images[0].id, name.with_default_tag())
+    if len(images) > 1:
+        for image, entry in zip(images, pushed.manifests, strict=True):
+            store.tag(name.with_digest(entry.digest), image.id)
+    store.tag(name.with_digest(pushed.root.digest), images[main].id)
+    publish(build.deps.images, "push", images[main].id, name.with_default_tag())
 
 
 def _index(entries: list[Descriptor], output: Wanted) -> Index:
@@ -118,9 +120,10 @@ def _image(made: Made) -> Image:
 async def _form(build: Build, repository: Repository, layer: Layer, output: Wanted) -> Descriptor:
     """The layer in the form that the output asks for."""
     images = build.deps.images
-    async with build.deps.registries.uploads:
-        wanted = await form(images, layer, Compression(output.compression, output.level, output.force))
-        if not await remote.exists(repository, wanted.digest):
+    there = partial(remote.exists, repository)
+    async with build.deps.registries.uploads, AsyncExitStack() as stack:
+        wanted = await form(images, layer, Compression(output.compression, output.level, output.force), stack, there)
+        if not await there(wanted.digest):
             await remote.upload(repository, partial(_pieces, build, layer, wanted), wanted)
     return wanted
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import tarfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from pier.build.export.export import export
 from pier.build.graph import Rootfs, Target, VertexId
 from pier.build.request import Output
-from pier.errors import InvalidArgument
+from pier.errors import Cancelled, InvalidArgument, Unauthorized
 from pier.images.archive import load
 from pier.images.deps import ignore_progress
 from pier.images.lookup import find
@@ -20,9 +21,10 @@ from pier.images.push import push
 from pier.images.remove import remove
 from pier.oci.platform import Platform
 from pier.oci.reference import parse_reference
-from pier.testing.exports import Machine, graph_of, rooted
+from pier.remote.settings import Credentials
+from pier.testing.exports import Client, Machine, graph_of, rooted
 from pier.testing.images import layer_tar, pieces
-from pier.testing.registry import Distribution, distribution
+from pier.testing.registry import PASSWORD, USER, Distribution, distribution
 
 ARM64 = Platform("arm64", "linux")
 
@@ -191,3 +193,39 @@ async def test_a_name_that_moves_leaves_nothing_that_looks_wanted(machine: Machi
     await export(machine.build(tags=("app",)), graph_of(target), roots)
     assert find(machine.images, arm).dangling
     assert find(machine.images, amd).dangling
+
+
+async def test_forms_that_were_made_are_not_kept(machine: Machine, registry: Distribution) -> None:
+    target, roots = await two_layers(machine)
+    outputs = (output("oci"), output("image", name=f"{registry.host}/app:1", push="true", compression="zstd"))
+    exported = await export(machine.build(outputs=outputs), graph_of(target), roots)
+    assert {blob.digest for blob in machine.images.content.walk()} == set(exported.images)
+
+
+async def test_a_push_shows_its_credentials(machine: Machine, tmp_path: Path) -> None:
+    target, roots = await two_layers(machine)
+    async with distribution(tmp_path, htpasswd=True) as registry:
+        request = {"outputs": (output("image", name=f"{registry.host}/app:1", push="true"),)}
+        with pytest.raises(Unauthorized):
+            await export(machine.build(**request), graph_of(target), roots)
+        machine.client.given = Credentials(USER, PASSWORD)
+        await export(machine.build(**request), graph_of(target), roots)
+    assert find(machine.images, f"{registry.host}/app:1").repo_digests
+
+
+async def test_who_stops_taking_leaves_nothing(machine: Machine) -> None:
+    """The client goes away in the middle of an archive."""
+
+    class Gone(Client):
+        async def export_tar(self, output: int, chunks: AsyncIterator[bytes]) -> None:
+            await anext(chunks)
+            raise Cancelled("context canceled")
+
+    target, roots = await two_layers(machine)
+    machine.client = Gone()
+    for kind in ("oci", "tar"):
+        with pytest.raises(Cancelled):
+            await export(machine.build(outputs=(output(kind),)), graph_of(target), roots)
+    assert list(machine.images.content.walk()) == []
+    assert os.listdir(machine.root / "run") == []
+    assert os.listdir(machine.root / "content/ingest") == []
