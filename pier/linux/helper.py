@@ -148,6 +148,14 @@ async def start_pack(root: Path, *, whiteouts: bool, with_root: bool = False) ->
     return await start({"task": "pack", "whiteouts": whiteouts, "with_root": with_root}, root, [], feeding=False)
 
 
+async def start_seal(root: Path, *, skeleton: int) -> Helper:
+    """Find what tar the overlay's upper folder ``root`` makes, without writing it, and write its skeleton.
+
+    Report: ``diff_id``, ``tar_size``, ``size`` (of the files).
+    """
+    return await start({"task": "seal", "skeleton": skeleton}, root, [skeleton], feeding=False)
+
+
 async def inflate(source: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
     """``source`` without its compression (gzip, zstd, xz, bzip2, none), done by another process.
 

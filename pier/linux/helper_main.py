@@ -69,6 +69,13 @@ def _pack(task: dict[str, Any]) -> dict[str, Any]:
     return {"diff_id": output.digest, "tar_size": output.size}
 
 
+def _seal(task: dict[str, Any]) -> dict[str, Any]:
+    from pier.linux.helper_seal import seal
+
+    _enter(task["root"])
+    return seal(task["skeleton"], b"")
+
+
 def _enter(root: int) -> None:
     from pier.linux.helper_tarheader import printable
 
@@ -84,7 +91,14 @@ def _copy(task: dict[str, Any]) -> dict[str, Any]:
     return run(task, _enter)
 
 
-_TASKS = {"inflate": _inflate, "unpack": _unpack, "regenerate": _regenerate, "pack": _pack, "copy": _copy}
+_TASKS = {
+    "inflate": _inflate,
+    "unpack": _unpack,
+    "regenerate": _regenerate,
+    "pack": _pack,
+    "seal": _seal,
+    "copy": _copy,
+}
 
 
 def _run(task: dict[str, Any]) -> dict[str, Any]:

@@ -127,19 +127,21 @@ class Packer:
     """A new tar of the folder that is this process's root, in a fixed order.
 
     With ``whiteouts`` the folder is an overlay's upper one, and what it hides is written as whiteouts. Other
-    file systems mounted below it are left out, as are sockets.
+    file systems mounted below it are left out, as are sockets. ``prefix``: where the folder is, with a slash, if it
+    is not the root; nobody may change it meanwhile.
     """
 
-    def __init__(self, output: Output, whiteouts: bool) -> None:
+    def __init__(self, output: Output, whiteouts: bool, prefix: bytes = b"") -> None:
         self._output = output
         self._whiteouts = whiteouts
+        self._prefix = prefix
         self._links: dict[tuple[int, int], bytes] = {}
-        self._device = os.lstat(b".").st_dev
+        self._device = os.lstat(prefix + b".").st_dev
 
     def run(self, *, with_root: bool) -> None:
         """Write all of it. Raises OSError with the name."""
         if with_root:
-            self._add(b"./", b".", os.lstat(b"."))
+            self._add(b"./", b".", os.lstat(self._prefix + b"."))
         for path, status in self._walk():
             try:
                 self._add(path, path, status)
@@ -155,14 +157,14 @@ class Packer:
             path = stack.pop()
             if path:
                 try:
-                    status = os.lstat(path)
+                    status = os.lstat(self._prefix + path)
                 except FileNotFoundError:
                     continue
                 yield path, status
                 if not stat.S_ISDIR(status.st_mode) or status.st_dev != self._device:
                     continue
             try:
-                names = sorted(os.listdir(path or b"."), reverse=True)
+                names = sorted(os.listdir(self._prefix + (path or b".")), reverse=True)
             except (FileNotFoundError, NotADirectoryError):
                 continue
             stack += [path + b"/" + name if path else name for name in names]
@@ -179,30 +181,33 @@ class Packer:
         if kind == FOLDER:
             header.name = name.rstrip(b"/") + b"/"
         elif kind == SYMLINK:
-            header.link = os.readlink(path)
+            header.link = os.readlink(self._prefix + path)
         elif kind in (CHAR, BLOCK_DEVICE):
             header.major, header.minor = os.major(status.st_rdev), os.minor(status.st_rdev)
         elif status.st_nlink > 1 and (first := self._links.setdefault((status.st_dev, status.st_ino), path)) != path:
             header.kind, header.link = LINK, first
         if header.kind != LINK:
-            header.xattrs = _xattrs(path)
+            header.xattrs = _xattrs(self._prefix + path)
         if header.kind == REGULAR:
             self._add_file(header, path)
         else:
             self._output.write(encode(header))
-        if self._whiteouts and kind == FOLDER and _is_opaque(path):
+        if self._whiteouts and kind == FOLDER and _is_opaque(self._prefix + path):
             self._output.write(encode(_header(os.path.join(path, OPAQUE), REGULAR, status)))
 
     def _add_file(self, header: Header, path: bytes) -> None:
         """A file that grows or shrinks under a running container keeps the length it had when opened."""
-        descriptor = os.open(path, _READ)
+        descriptor = os.open(self._prefix + path, _READ)
         try:
             header.size = os.fstat(descriptor).st_size
             self._output.write(encode(header))
-            self._output.copy(descriptor, header.size)
+            self._content(path, descriptor, header.size)
             self._output.write(bytes(-header.size % BLOCK))
         finally:
             os.close(descriptor)
+
+    def _content(self, path: bytes, descriptor: int, size: int) -> None:
+        self._output.copy(descriptor, size)
 
 
 def _header(name: bytes, kind: bytes, status: os.stat_result) -> Header:

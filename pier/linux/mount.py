@@ -8,6 +8,7 @@ interface, are named by descriptors (``/proc/self/fd/N``).
 import ctypes
 import errno
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -99,6 +100,21 @@ def mounted(path: Path) -> bool:
         return False
 
 
+def unmount_below(folder: Path) -> None:
+    """Lazily unmount everything that is mounted at ``folder`` (an absolute path without links) or below it."""
+    prefix = os.fsencode(folder)
+    with open("/proc/self/mountinfo", "rb") as file:
+        targets = [_unescaped(line.split(b" ", 5)[4]) for line in file]
+    for target in reversed(targets):
+        if target == prefix or target.startswith(prefix + b"/"):
+            unmount(Path(os.fsdecode(target)), detach=True)
+
+
+def _unescaped(text: bytes) -> bytes:
+    """proc_pid_mountinfo(5): blanks and backslashes are written as octal numbers."""
+    return re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match[1], 8)]), text)
+
+
 def _mount_id(path: Path) -> bytes:
     """The ID of the mount that ``path`` is on (proc_pid_fdinfo(5)); a device number cannot tell a bind mount."""
     descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -149,6 +165,9 @@ def _detached(wanted: Mount) -> int:
         _set(context, "source", wanted.source)
         for option in data:
             key, _, value = option.partition("=")
+            if not value:
+                check(libc.syscall(_SYS_FSCONFIG, context, _SET_FLAG, key.encode(), None, 0), option)
+                continue
             for folder in value.split(":") if key == "lowerdir" else [value]:
                 _set(context, "lowerdir+" if key == "lowerdir" else key, _shortened(stack, folder))
         if flags & _FLAGS["ro"]:

@@ -5,6 +5,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -96,6 +97,17 @@ class OverlaySnapshotter:
             self._by_diff.setdefault(diff_id, {})[chain_id] = layer
             self._intents.done(entry)
         return layer
+
+    def mount_layer(self, folder: Path, parent: Digest | None, target: Path) -> list[Mount]:
+        """A layer in the making on top of ``parent``; for the writer. Nothing is synced: layers are not durable."""
+        if parent is None:
+            return [Mount("bind", str(folder / "diff"), target, ("bind",))]
+        below = self.layer(parent)
+        with disk_errors():
+            _like(folder / "diff", below.root)
+            (folder / "work").mkdir(mode=0o700)
+        made = self._mount(self._places.chain_of(below.cache_id), folder, target)
+        return [replace(made, options=(*made.options, "volatile"))]
 
     def drop_layer(self, entry: Entry) -> None:
         """Undo what ``begin_layer`` began; for the writer."""
@@ -359,6 +371,13 @@ class _Writer:
         self._entry: Entry | None = entry
         self.side = side
         self.root = side / "diff"
+
+    def adopt(self, upper: Path) -> None:
+        with disk_errors():
+            os.rename(upper, self.root)
+
+    def mount_on(self, parent: Digest | None, target: Path) -> list[Mount]:
+        return self._snapshots.mount_layer(self.side, parent, target)
 
     def commit(self, parent: Digest | None, diff_id: Digest, size: int, skeleton: Skeleton | None = None) -> Layer:
         assert self._entry is not None, "the layer was committed or aborted already"

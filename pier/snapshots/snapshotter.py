@@ -84,6 +84,15 @@ class LayerWriter(Protocol):
     def side(self) -> Path:
         """A folder beside ``root``, on the same file system, for the skeleton and replaced files."""
 
+    def adopt(self, upper: Path) -> None:
+        """Let ``upper``, an overlay's upper folder on the same file system, mounted no more, be ``root``: a rename."""
+
+    def mount_on(self, parent: Digest | None, target: Path) -> list[Mount]:
+        """What to mount at ``target`` to see the layer ``parent`` with all below it, and write into ``root``.
+
+        It must be mounted no more when the writer ends. Raises NotFound where ``parent`` is not there.
+        """
+
     def commit(self, parent: Digest | None, diff_id: Digest, size: int, skeleton: Skeleton | None = None) -> Layer:
         """Make it a layer. Where the chain is there already, that layer is returned and this one dropped.
 
