@@ -1,18 +1,49 @@
 """The build cache as ``buildx du`` and ``buildx prune`` see it."""
 
+import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from pier.api.buildkit.proto.control_pb2 import PruneRequest, UsageRecord
-
-if TYPE_CHECKING:
-    from pier.api.services import Services
-
-
-async def usage(services: "Services", filters: Sequence[str]) -> list[UsageRecord]:
-    return []
+from pier.api.buildkit.statusreply import timestamp
+from pier.build import prune as pruning
+from pier.build.deps import Deps
+from pier.build.selection import chosen, parse_selection
+from pier.build.usage import MUTABLE, Entry, usage
 
 
-async def prune(services: "Services", request: PruneRequest) -> list[UsageRecord]:
-    """Remove what the request's rules let go, and return it."""
-    return []
+async def records(deps: Deps, filters: Sequence[str]) -> list[UsageRecord]:
+    """What of the cache is on disk and meant by ``filters``. Raises InvalidArgument."""
+    selection = parse_selection(filters)
+    found = await asyncio.to_thread(usage, deps)
+    return [_record(entry) for entry in found if chosen(entry, selection)]
+
+
+async def prune(deps: Deps, request: PruneRequest) -> list[UsageRecord]:
+    """Remove what the request's rules let go, and return it. Raises InvalidArgument."""
+    rules = pruning.Rules(
+        all=request.all,
+        selection=parse_selection(request.filter),
+        unused_for=request.keepDuration,
+        reserved=request.reservedSpace,
+        max_used=request.maxUsedSpace,
+        min_free=request.minFreeSpace,
+    )
+    return [_record(entry) for entry in await pruning.prune(deps, rules)]
+
+
+def _record(entry: Entry) -> UsageRecord:
+    record = entry.record
+    return UsageRecord(
+        ID=entry.id,
+        Mutable=record.kind in MUTABLE,
+        InUse=entry.in_use,
+        Size=entry.size,
+        Parent=entry.parents[0] if entry.parents else "",
+        Parents=entry.parents,
+        CreatedAt=timestamp(record.created),
+        LastUsedAt=timestamp(record.used),
+        UsageCount=record.uses,
+        Description=record.description,
+        RecordType=record.kind,
+        Shared=entry.shared,
+    )

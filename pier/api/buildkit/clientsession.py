@@ -1,5 +1,6 @@
 """What a build asks of a client that speaks gRPC, over the session that it has opened."""
 
+import base64
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from grpclib.client import UnaryUnaryMethod
 from pier.api.buildkit import filesend, filesync, layouts, sshagent, upload
 from pier.api.buildkit.calls import client_errors
 from pier.api.buildkit.contentstore import ContentStore
+from pier.api.buildkit.exporters import is_folder
 from pier.api.buildkit.proto import session_pb2 as messages
 from pier.api.buildkit.sessions import Attached
 from pier.build.deps import Deps
@@ -23,6 +25,7 @@ from pier.remote.settings import Credentials
 _SECRET: Final = "/moby.buildkit.secrets.v1.Secrets/GetSecret"
 _CREDENTIALS: Final = "/moby.filesync.v1.Auth/Credentials"
 _CACHE: Final = "cache:"
+_EXPORT: Final = "export"
 _LOCAL: Final = "local:"  # before the names of the client's stores
 _HUB: Final = "registry-1.docker.io"
 
@@ -86,6 +89,9 @@ class ClientSession:
     async def export_tar(self, output: int, chunks: AsyncIterator[bytes]) -> None:
         if output >= len(self._request.outputs):
             await self._export_cache(output - len(self._request.outputs), chunks)
+        elif is_folder(self._request.outputs[output]):
+            entry = await layouts.stored(ContentStore(self._attached, _EXPORT), self._deps.images.tmp, chunks)
+            self.answers["containerimage.descriptor"] = base64.b64encode(layouts.entry_json(entry)).decode()
         elif self._request.outputs[output].type == "local":
             await filesend.send_folder(self._attached, self._deps.images.tmp, output, chunks)
         else:
@@ -94,7 +100,7 @@ class ClientSession:
     async def _export_cache(self, number: int, chunks: AsyncIterator[bytes]) -> None:
         store = ContentStore(self._attached, _LOCAL + self._request.cache_to[number].attributes.get("dest", ""))
         entry = await layouts.stored(store, self._deps.images.tmp, chunks)
-        self.answers["cache.manifest"] = layouts.manifest_answer(entry)
+        self.answers["cache.manifest"] = layouts.entry_json(entry).decode()
 
     async def _ask(self, method: str, request: Request, reply: type[Reply]) -> Reply:
         with client_errors():

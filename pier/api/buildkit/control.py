@@ -79,10 +79,10 @@ class Control:
             yield status_reply(events, time.time_ns())
 
     async def disk_usage(self, request: messages.DiskUsageRequest, metadata: Metadata) -> messages.DiskUsageResponse:
-        return messages.DiskUsageResponse(record=await caches.usage(self._services, list(request.filter)))
+        return messages.DiskUsageResponse(record=await caches.records(self._services.builds, request.filter))
 
     async def prune(self, request: messages.PruneRequest, metadata: Metadata) -> AsyncIterator[messages.UsageRecord]:
-        for record in await caches.prune(self._services, request):
+        for record in await caches.prune(self._services.builds, request):
             yield record
 
     async def history(

@@ -18,14 +18,17 @@ def outputs(job: SolveRequest) -> tuple[Output, ...]:
     return (Output("image", {"store": "false"}),)
 
 
+def is_folder(output: Output) -> bool:
+    """An image as a layout in a folder of the client's."""
+    return output.type in ("oci", "docker") and output.attributes.get("tar", "true").lower() in ("false", "f", "0")
+
+
 def _output(kind: str, attributes: dict[str, str]) -> Output:
     if kind == "moby":
         # The client pushes the image itself, once it is in the store.
         return Output("image", {name: value for name, value in attributes.items() if name != "push"})
     if kind not in _KNOWN:
         raise Unsupported(f'exporter "{kind}" could not be found')
-    if kind in ("oci", "docker") and attributes.get("tar", "true").lower() in ("false", "0", "f"):
-        raise Unsupported(f"the exporter {kind} writes archives only: tar=false is not supported")
     if kind == "docker":
         return Output(kind, {**attributes, "dest": "-"})  # else it goes into the store, and not to the client
     return Output(kind, attributes)

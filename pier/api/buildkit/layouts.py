@@ -111,6 +111,6 @@ def _read(spool: IO[bytes], offset: int, size: int) -> bytes:
     return spool.read(size)
 
 
-def manifest_answer(entry: Descriptor) -> str:
+def entry_json(entry: Descriptor) -> bytes:
     """What the client writes into the folder's own index."""
-    return msgspec.json.encode(entry).decode()
+    return msgspec.json.encode(entry)
