@@ -11,6 +11,7 @@ from pier.build.dockerfile.flags import FlagError, Flags, Kind, parse_flags, spl
 from pier.build.dockerfile.healthcheck import FLAGS as HEALTH_FLAGS
 from pier.build.dockerfile.healthcheck import HealthcheckError, read_times
 from pier.build.dockerfile.lines import Line
+from pier.build.dockerfile.mounts import MountError, check_mount
 from pier.build.dockerfile.shell import quoted
 from pier.build.dockerfile.space import BLANKS, strip, strip_left
 from pier.build.dockerfile.suggest import did_you_mean
@@ -58,7 +59,7 @@ def build(parts: Parts) -> ast.Instruction:
         raise InstructionError(f"{parts.keyword.upper()} has a NUL byte in its arguments")
     try:
         built = builder(parts)
-    except (FlagError, HealthcheckError) as error:
+    except (FlagError, HealthcheckError, MountError) as error:
         raise InstructionError(str(error)) from error
     return msgspec.structs.replace(built, comments=parts.line.comments, gap=parts.line.gap)
 
@@ -129,6 +130,8 @@ def _run(parts: Parts) -> ast.Run:
     flags = parts.read_flags({"mount": "strings", "network": "string", "security": "string"})
     command = _command(parts, parts.rest)
     _at_least_one(parts, command.words)
+    for mount in flags.texts("mount"):
+        check_mount(mount)
     network, security = flags.text("network"), flags.text("security")
     if "network" in flags.given and network not in ("default", "none", "host"):
         raise InstructionError(f"invalid network mode {quoted(network)}")

@@ -54,24 +54,6 @@ def visible(text: str, variables: Mapping[str, str], escape: str = "\\") -> str:
         return text
 
 
-def visible(text: str, variables: Mapping[str, str], escape: str = "\\") -> str:
-    """An instruction as progress shows it: known variables replaced, all else left as it is, what is wrong too."""
-    try:
-        return _Lexer(text, _Shown(variables), escape, raw=True).run().text()
-    except ExpansionError:
-        return text
-
-
-class _Shown(dict[str, str]):
-    """What is not set stands for itself."""
-
-    def __missing__(self, name: str) -> str:
-        return f"${name}"
-
-    def get(self, name: str, default: object = None) -> str:  # type: ignore[override]  # never asked with a default
-        return self[name]
-
-
 class _Words:
     """What has been read: the text, and its words."""
 

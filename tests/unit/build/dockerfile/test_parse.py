@@ -88,6 +88,11 @@ INSTRUCTIONS = [
     ("RUN --network=foo true", LINE + 'invalid network mode "foo"'),
     ("RUN --network=$x echo hi", LINE + 'invalid network mode "$x"'),
     ("RUN --security=foo true", LINE + 'security "foo" is not valid'),
+    ("RUN --mount= x", LINE + "failed to parse csv mounts: EOF"),
+    (
+        "RUN --mount=type=bind,from=$X,target=/a x",
+        LINE + "'from' doesn't support variable expansion, define alias stage instead",
+    ),
     ("RUN --mount", LINE + "missing a value on flag: mount"),
     ("RUN [1]", "when using JSON array syntax, arrays must be comprised of strings only"),
     ('CMD ["a",1]', "when using JSON array syntax, arrays must be comprised of strings only"),
