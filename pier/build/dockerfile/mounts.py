@@ -10,9 +10,27 @@ from pier.build.dockerfile.shell import quoted
 from pier.build.dockerfile.suggest import did_you_mean
 
 TYPES: Final = ("bind", "cache", "tmpfs", "secret", "ssh")
-_KEYS: Final = (
-    "destination dst env from gid id mode readonly readwrite required ro rw sharing size source src target type uid"
-).split()
+_KEYS: Final = [
+    "destination",
+    "dst",
+    "env",
+    "from",
+    "gid",
+    "id",
+    "mode",
+    "readonly",
+    "readwrite",
+    "required",
+    "ro",
+    "rw",
+    "sharing",
+    "size",
+    "source",
+    "src",
+    "target",
+    "type",
+    "uid",
+]
 _SHARING: Final = ("shared", "private", "locked")
 _TRUE: Final = ("1", "t", "T", "TRUE", "true", "True")
 _FALSE: Final = ("0", "f", "F", "FALSE", "false", "False")
