@@ -10,7 +10,10 @@ from pier.build.dockerfile.shell import quoted
 from pier.build.dockerfile.suggest import did_you_mean
 
 TYPES: Final = ("bind", "cache", "tmpfs", "secret", "ssh")
-_KEYS: Final = [
+_KEYS: Final = (
+    *("type", "from", "source", "src", "target", "dst", "destination", "readonly", "ro", "readwrite", "rw"),
+    *("required", "id", "sharing", "size", "mode", "uid", "gid", "env"),
+)
     "destination",
     "dst",
     "env",
