@@ -147,6 +147,7 @@ class Exec(Operation, frozen=True, kw_only=True, tag="exec"):
     files: tuple[InlineFile, ...] = ()
     network: str = "default"
     security: str = "sandbox"
+    hostname: str = ""
 
 
 Op = ImageSource | LocalSource | GitSource | HttpSource | Copy | Mkdir | Merge | Exec
