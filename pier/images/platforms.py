@@ -30,6 +30,8 @@ def keep_together(images: Images, made: Sequence[Image], main: Digest, names: Se
     described = Descriptor(mediatypes.OCI_INDEX, images.content.put(index), len(index))
     record = images.store.get(main)
     if record is not None:
+        if _index(images, record) is not None and record.manifest is not None and record.manifest != described:
+            images.content.delete(record.manifest.digest)
         images.store.put(msgspec.structs.replace(record, manifest=described))
     for name in names:
         images.store.tag(name.with_digest(described.digest), main)
