@@ -14,26 +14,6 @@ _KEYS: Final = (
     *("type", "from", "source", "src", "target", "dst", "destination", "readonly", "ro", "readwrite", "rw"),
     *("required", "id", "sharing", "size", "mode", "uid", "gid", "env"),
 )
-    "destination",
-    "dst",
-    "env",
-    "from",
-    "gid",
-    "id",
-    "mode",
-    "readonly",
-    "readwrite",
-    "required",
-    "ro",
-    "rw",
-    "sharing",
-    "size",
-    "source",
-    "src",
-    "target",
-    "type",
-    "uid",
-]
 _SHARING: Final = ("shared", "private", "locked")
 _TRUE: Final = ("1", "t", "T", "TRUE", "true", "True")
 _FALSE: Final = ("0", "f", "F", "FALSE", "false", "False")
