@@ -25,10 +25,11 @@ async def keep_below(deps: Deps, *, measure: bool = False) -> int:
     if not ceiling or (not measure and deps.held.room is not None and deps.held.room >= 0):
         return 0
     async with deps.held.evicting:
+        deps.held.room = 0
         await release_loose(deps)
         eviction = await asyncio.to_thread(_Eviction, deps)
         freed = await eviction.run(ceiling)
-        deps.held.room = ceiling - eviction.total
+        deps.held.room += ceiling - eviction.total  # less what was recorded meanwhile, perhaps counted twice
         return freed
 
 

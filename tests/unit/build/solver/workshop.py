@@ -13,7 +13,20 @@ from typing import Any, cast
 
 from pier.build.context.files import Files
 from pier.build.deps import Build, Deps, Settings
-from pier.build.graph import Copy, CopyItem, Exec, Graph, LocalSource, Op, Rootfs, Target, Vertex, VertexId, vertex_id
+from pier.build.graph import (
+    Copy,
+    CopyItem,
+    Exec,
+    Graph,
+    ImageSource,
+    LocalSource,
+    Op,
+    Rootfs,
+    Target,
+    Vertex,
+    VertexId,
+    vertex_id,
+)
 from pier.build.ops.op import Absent, Result
 from pier.build.performers import Performers
 from pier.build.progress import Event, LogPiece, VertexState
@@ -21,8 +34,9 @@ from pier.build.request import BuildRequest
 from pier.build.session import Folder
 from pier.build.solver import solve
 from pier.errors import Conflict
+from pier.images.image import Image
 from pier.oci.digest import Digest, sha256
-from pier.oci.image import ExecutionConfig
+from pier.oci.image import ExecutionConfig, ImageConfig, RootFS
 from pier.oci.platform import Platform
 from pier.testing.buildcache import MemoryCacheStore
 from pier.testing.images import make_images
@@ -68,6 +82,14 @@ class Workshop:
 
     def begin(self, id: str = "b1", **request: Any) -> Build:
         return Build(self.deps, BuildRequest(id=id, **request), cast(Any, None), Told())
+
+    def image(self, *chains: Digest) -> Image:
+        """An image of these layers, in the store."""
+        layers = self.images.snapshots.layers()
+        config = ImageConfig("amd64", "linux", rootfs=RootFS(diff_ids=[layers[chain].diff_id for chain in chains]))
+        image = Image(sha256(repr(chains).encode()), config, chains, 0)
+        self.images.store.put(image)
+        return image
 
     async def solve(self, graph: Graph, build: Build | None = None) -> dict[str, Digest | None]:
         """Solve in a build of its own; the roots' chain IDs by the names of their vertices."""
@@ -214,10 +236,12 @@ def named(graph: Graph, name: str) -> VertexId:
     return next(id for id, vertex in graph.vertices.items() if vertex.name == name)
 
 
-def line(*words: str, uncached: bool = False) -> Graph:
-    """Steps on top of each other; each is named as its words."""
+def line(*words: str, uncached: bool = False, base: Image | None = None) -> Graph:
+    """Steps on top of each other, or of an image; each is named as its words."""
     drawing = Drawing(uncached=uncached)
     top: VertexId | None = None
+    if base is not None:
+        top = drawing.add("FROM", ImageSource(reference="x", image_id=base.id, diff_ids=tuple(base.diff_ids)))
     for each in words:
         top = drawing.run(each, each, top)
     assert top is not None
@@ -236,8 +260,6 @@ async def turns(count: int = 20) -> None:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    for _ in range(1000):
-        if condition():
-            return
-        await asyncio.sleep(0)
-    raise AssertionError("it never came about")
+    async with asyncio.timeout(10):
+        while not condition():
+            await turns(1)
