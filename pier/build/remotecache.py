@@ -10,7 +10,6 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, aclosing
 from typing import Any, Final
-from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -185,8 +184,8 @@ def _tell(shown: Step, parts: dict[str, Part], message: dict[str, Any]) -> None:
         part.show()
 
 
-_known: WeakKeyDictionary[AsyncExitStack, RemoteCache] = WeakKeyDictionary()
-"""By what lives as long as a build: the exporter asks for what the solver had."""
+_known: dict[AsyncExitStack, RemoteCache] = {}
+"""By what lasts as long as a build: the exporter asks for what the solver had."""
 
 
 async def importers(build: Build) -> RemoteCache:
@@ -203,6 +202,7 @@ async def importers(build: Build) -> RemoteCache:
     found = await concurrently(_import(build, index, spec) for index, spec in specs if spec.type != "inline")
     remote = RemoteCache(build, [each for each in found if each is not None])
     _known[build.lasting] = remote
+    build.lasting.callback(_known.pop, build.lasting, None)
     return remote
 
 

@@ -13,6 +13,7 @@ from pier.build.graph import Copy, CopyItem, Exec, Graph, Op, Rootfs, Target, Ve
 from pier.build.ops.op import Absent, Result
 from pier.build.performers import Performers
 from pier.build.progress import VertexState
+from pier.build.remotecache import imported
 from pier.build.request import CacheSpec, Output
 from pier.build.solver import solve
 from pier.images.release import collect
@@ -84,6 +85,7 @@ async def build(place: tuple[Machine, Steps], graph: Graph, **request: object) -
     made = machine.build(**request)
     async with made.lasting:
         exported = await export(made, graph, await solve(made, graph, performers))
+    assert imported(made) is None, "a build that has ended leaves nothing in memory"
     newest = {event.name: event for event in machine.told if isinstance(event, VertexState)}
     return exported, {name for name, event in newest.items() if event.cached}
 
