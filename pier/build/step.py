@@ -88,5 +88,6 @@ def record(deps: Deps, step: Step, result: Rootfs) -> None:
         parents=step.parents,
     )
     size = sum(deps.snapshots.layer(chain_id).size for chain_id in own_chains(made))
-    deps.cache.put(msgspec.structs.replace(made, size=size))
-    deps.held.add(made)
+    sized = msgspec.structs.replace(made, size=size)
+    deps.cache.put(sized)
+    deps.held.add(sized)
