@@ -20,6 +20,7 @@ from pier.build.export.steps import step
 from pier.build.remotecache import imported
 from pier.build.remotecacheformat import MOUNT
 from pier.build.remotecachesources import Source
+from pier.build.threads import in_thread
 from pier.content.store import ONCE
 from pier.errors import DataCorrupted, PierError
 from pier.images.deps import Images
@@ -66,7 +67,7 @@ async def fill(build: Build, name: str, folder: Path) -> bool:
         with step(build.progress, f"{build.request.id} {name}", f"[internal] load cache mount {name}"):
             await _unpack(build.deps.images.tmp, source, descriptor, folder)
     except (PierError, OSError):
-        await asyncio.to_thread(_clear, folder)
+        await in_thread(_clear, folder)
         return False
     except BaseException:
         _clear(folder)
@@ -95,7 +96,7 @@ async def _unpack(tmp: Path, source: Source, descriptor: Descriptor, folder: Pat
             await running.kill()
     finally:
         os.close(descriptor_of)
-        await asyncio.to_thread(shutil.rmtree, replaced, ignore_errors=True)
+        await in_thread(shutil.rmtree, replaced, ignore_errors=True)
     if report["blob_digest"] != descriptor.digest:
         raise DataCorrupted(f"cache mount {descriptor.digest} has the digest {report['blob_digest']}")
 

@@ -11,6 +11,7 @@ import msgspec
 
 from pier.build.cache import CacheRecord
 from pier.build.remotecacheformat import CONFIG_TYPE, INLINE, MAX_BYTES, MOUNT, CachedContent, decode
+from pier.build.threads import in_thread
 from pier.errors import DataCorrupted, NotFound
 from pier.linux.files import open_in_root
 from pier.oci import mediatypes
@@ -93,7 +94,7 @@ class FolderSource:
     async def pieces(self, descriptor: Descriptor, offset: int) -> AsyncGenerator[bytes, None]:
         file = self._open(_blob(descriptor.digest))
         try:
-            while data := await asyncio.to_thread(os.pread, file, _PIECE, offset):
+            while data := await in_thread(os.pread, file, _PIECE, offset):
                 offset += len(data)
                 yield data
         finally:

@@ -4,7 +4,6 @@ The layers' folders are laid over each other in a folder of its own, files as ha
 stay where what is below them may be hidden. No name is followed: only folders that were just made are entered.
 """
 
-import asyncio
 import os
 import shutil
 import stat
@@ -12,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from pier.build.threads import in_thread
 from pier.images.deps import Images
 from pier.linux.files import disk_errors, is_opaque, is_whiteout
 from pier.linux.trees import remove_tree
@@ -28,7 +28,7 @@ async def flatten(images: Images, below: Sequence[Digest], layers: Sequence[Laye
     scratch = images.snapshots.begin_layer()
     writer = images.snapshots.begin_layer()
     try:
-        await asyncio.to_thread(_overlay_all, layers, scratch.root)
+        await in_thread(_overlay_all, layers, scratch.root)
         applied = await diff.apply_layer(aiter(diff.write_diff(scratch.root)), writer)
         parent = chain_ids(below)[-1] if below else None
         writer.commit(parent, applied.diff_id, applied.size, applied.skeleton)
