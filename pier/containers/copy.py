@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Final
 
-from pier.containers.accounts import find_account
 from pier.containers.announce import announce
 from pier.containers.container import Container
 from pier.containers.copypath import PathStat, absolute, path_stat, shown_name, within
@@ -21,6 +20,7 @@ from pier.containers.treeview import tree_of
 from pier.errors import InvalidArgument, NotFound
 from pier.linux import treecopy
 from pier.linux.treecopy import View
+from pier.runtime.accounts import find_account
 from pier.snapshots.snapshotter import Change
 
 __all__ = ["PathStat", "changes", "export", "get", "put", "stat"]

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from pier.containers.container import Container
 from pier.containers.deps import Deps
-from pier.containers.rootfs import account_in
 from pier.runtime import bundle
+from pier.runtime.lookup import account_in
 from pier.runtime.plan import ExecPlan
 from pier.runtime.spec import build_process
 

@@ -1,13 +1,10 @@
 """A container's root file system at its start: mounted, with its volumes filled, and looked into. Blocks."""
 
 import os
-import stat
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
-from pier.containers.accounts import Account, find_account
 from pier.containers.announce import announce_mount
 from pier.containers.container import Container, MountPoint
 from pier.containers.deps import Deps
@@ -16,12 +13,12 @@ from pier.containers.mounts import in_order, tmpfs_mounts
 from pier.containers.shm import shared_memory
 from pier.containers.teardown import release_volume, unmount_root
 from pier.errors import InvalidArgument
-from pier.linux.files import open_in_root
+from pier.linux.files import make_folder, open_in_root
 from pier.linux.mount import mount
+from pier.runtime.accounts import Account
+from pier.runtime.lookup import account_in
 from pier.runtime.plan import SpecMount
 from pier.volumes.copyup import copy_up
-
-_LARGEST_TABLE: Final = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,27 +49,10 @@ def mount_root(deps: Deps, record: Container, space: UserSpace | None, undo: Exi
         mounts += shared_memory(deps, record, undo)
     account = account_in(path, record.config.user, record.host_config.group_add or ())
     if record.config.working_dir:
-        _make_folder(path, record.config.working_dir)
+        make_folder(path, record.config.working_dir)
     if space is not None:
         path = show_root(space, path, layers)
     return Rooted(path, mounts, account)
-
-
-def account_in(root: Path, user: str, more_groups: tuple[str, ...] = ()) -> Account:
-    """Look ``user`` up in the files below ``root``; see :func:`pier.containers.accounts.find_account`."""
-    return find_account(user, more_groups, _table(root, "/etc/passwd"), _table(root, "/etc/group"))
-
-
-def _table(root: Path, path: str) -> str:
-    """The text of a file that an image made: only a regular file, and only so much of it; else empty."""
-    try:
-        descriptor = open_in_root(root, path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
-    except OSError:
-        return ""
-    with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return ""
-        return file.read(_LARGEST_TABLE).decode(errors="replace")
 
 
 def _spec_mount(deps: Deps, record: Container, each: MountPoint, root: Path, undo: ExitStack) -> SpecMount:
@@ -116,31 +96,3 @@ def _subpath(data: Path, subpath: str) -> Path:
         return Path(os.readlink(f"/proc/self/fd/{descriptor}"))
     finally:
         os.close(descriptor)
-
-
-def _make_folder(root: Path, path: str) -> None:
-    """``mkdir -p`` inside ``root``: links of the image are followed there and lead nowhere else."""
-    descriptor = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        built = ""
-        for part in path.strip("/").split("/"):
-            built = f"{built}/{part}" if built else part
-            _make_one(descriptor, built)
-    finally:
-        os.close(descriptor)
-
-
-def _make_one(root: int, path: str) -> None:
-    with suppress(FileNotFoundError):
-        os.close(open_in_root(root, path, os.O_PATH))
-        return
-    above, _, name = path.rpartition("/")
-    try:
-        parent = open_in_root(root, above or "/", os.O_PATH | os.O_DIRECTORY)
-    except NotADirectoryError as error:
-        raise InvalidArgument(f"Cannot mkdir: /{above} is not a directory") from error
-    try:
-        with suppress(FileExistsError):
-            os.mkdir(name, 0o755, dir_fd=parent)
-    finally:
-        os.close(parent)

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from pier.containers.accounts import Account
 from pier.containers.config import ContainerConfig
 from pier.containers.container import Container
 from pier.containers.hostconfig import HostConfig, ThrottleDevice
 from pier.containers.security import Confinement
 from pier.errors import InvalidArgument
+from pier.runtime.accounts import Account
 from pier.runtime.plan import Device, DeviceRule, IdMap, Resources, SpecMount, SpecPlan, Throttle, Ulimit
 
 _DEVICE_RULE: Final = re.compile(r"([acb]) (\d{1,9}|\*):(\d{1,9}|\*) ([rwm]{1,3})")

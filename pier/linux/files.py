@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from pier.errors import NoSpace
+from pier.errors import InvalidArgument, NoSpace
 from pier.linux.libc import check, libc
 
 _SYS_OPENAT2: Final = 437
@@ -51,6 +51,37 @@ def _openat2(base: int, path: bytes, how: _OpenHow) -> int:
         if descriptor >= 0 or ctypes.get_errno() != errno.EAGAIN:
             break
     return check(descriptor, os.fsdecode(path))
+
+
+def make_folder(root: Path, path: str) -> None:
+    """``mkdir -p`` inside ``root``, mode 0755: links of the image are followed there and lead nowhere else.
+
+    InvalidArgument where something else is in the way.
+    """
+    descriptor = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        built = ""
+        for part in path.strip("/").split("/"):
+            built = f"{built}/{part}" if built else part
+            _make_one(descriptor, built)
+    finally:
+        os.close(descriptor)
+
+
+def _make_one(root: int, path: str) -> None:
+    with suppress(FileNotFoundError):
+        os.close(open_in_root(root, path, os.O_PATH))
+        return
+    above, _, name = path.rpartition("/")
+    try:
+        parent = open_in_root(root, above or "/", os.O_PATH | os.O_DIRECTORY)
+    except NotADirectoryError as error:
+        raise InvalidArgument(f"Cannot mkdir: /{above} is not a directory") from error
+    try:
+        with suppress(FileExistsError):
+            os.mkdir(name, 0o755, dir_fd=parent)
+    finally:
+        os.close(parent)
 
 
 def atomic_write(path: Path, data: bytes, mode: int = 0o600, *, durable: bool = False) -> None:

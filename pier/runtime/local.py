@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,18 +13,19 @@ from pier.linux import cgroup
 from pier.linux.cgroup_usage import Usage, read_usage
 from pier.linux.process import pidfd_open_same, pidfd_signal, running, start_time
 from pier.runtime import bundle as bundles
-from pier.runtime import exits
+from pier.runtime import exits, foreground
 from pier.runtime.attach import SocketStream, connect
 from pier.runtime.conmon import Launch, Launched, LaunchError, Place, launch
 from pier.runtime.failures import failure
 from pier.runtime.filters import FilterStore
 from pier.runtime.inputs import HeldInputs
 from pier.runtime.program import Program
-from pier.runtime.runtime import AttachStream, ExitResult, Stdio, Supervised
+from pier.runtime.runtime import AttachStream, ExitResult, Output, Stdio, Supervised
 from pier.runtime.warmth import Warmth
 
 _RESIZE: Final = 1
 _REOPEN_LOG: Final = 2
+_KILLED: Final = 137
 
 
 class LocalRuntime:
@@ -116,6 +118,26 @@ class LocalRuntime:
             await asyncio.to_thread(_move_supervisor, self.trees, pid, group)
 
         return place
+
+    async def run_foreground(self, id: str, bundle: Path, output: Output) -> ExitResult:
+        self.anticipate()
+        spec = bundles.read(bundle)
+        uncompiled = self._use_filter(bundle, spec)
+        keeping = asyncio.create_task(self._keep_filter(uncompiled, id, bundle)) if uncompiled else None
+        try:
+            code = await foreground.run(self._program, self.trees, id, bundle, spec["linux"]["cgroupsPath"], output)
+        except foreground.NotRun as error:
+            raise self._failure("run", str(error), spec["process"]) from error
+        finally:
+            if keeping is not None:
+                keeping.cancel()
+        limited = "limit" in spec["linux"]["resources"].get("memory", {})
+        return ExitResult(code, code == _KILLED and limited, time.time_ns())
+
+    async def _keep_filter(self, key: str, id: str, bundle: Path) -> None:
+        store = self._filters
+        if store is not None:
+            await foreground.when_created(bundle, lambda: store.keep(key, self._program.root / id / "seccomp.bpf"))
 
     async def start(self, container: Supervised) -> None:
         await self._program.start(container.id)

@@ -124,8 +124,17 @@ _RUNC_LINE: Final = re.compile(r'level=(?:error|fatal) msg="((?:[^"\\]|\\.)*)"')
 
 def said(text: str) -> str:
     """The message in what a runtime wrote to standard error: crun's line, or the last of runc's ``msg="..."``."""
+    if text.startswith('{"'):
+        return _logged(text)
     messages = _RUNC_LINE.findall(text)
     if messages:
         return str(json.loads(f'"{messages[-1]}"'))
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else "no message"
+
+
+def _logged(text: str) -> str:
+    """The last message of a log file in JSON."""
+    with contextlib.suppress(ValueError, KeyError, IndexError):
+        return str(json.loads(text.splitlines()[-1])["msg"])
+    return "no message"

@@ -19,6 +19,7 @@ Errors carry Docker's wording. A program that cannot be run raises ``InvalidArgu
 lines turn into the exit codes 127 and 126; other failures of the runtime raise ``Internal``.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,6 +29,9 @@ from pier.linux.cgroup_usage import Usage
 
 STDOUT = 1
 STDERR = 2
+
+Output = Callable[[int, bytes], None]
+"""Takes what a process writes, with its stream's number. Called on the loop."""
 
 
 class Stdio(msgspec.Struct, frozen=True):
@@ -124,6 +128,14 @@ class Runtime(Protocol):
 
     async def create(self, id: str, bundle: Path, stdio: Stdio) -> Supervised:
         """Make the container of ``bundle/config.json``, all but started. Leaves nothing when it fails."""
+
+    async def run_foreground(self, id: str, bundle: Path, output: Output) -> ExitResult:
+        """Make the container of ``bundle/config.json``, run it without input to its end, and delete it.
+
+        It has no supervisor, and nothing of it is to outlive the call: when cancelled, every process is killed and
+        everything removed before that is raised. What a daemon that was killed leaves, ``delete`` with ``force``
+        removes. Errors are as those of ``create``.
+        """
 
     async def start(self, container: Supervised) -> None:
         """Let the user's program run. ``Conflict`` when it is not in the created state."""

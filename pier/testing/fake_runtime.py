@@ -16,7 +16,7 @@ from typing import Any
 from pier.errors import Conflict, InvalidArgument
 from pier.linux.cgroup_usage import Memory, Processor, Usage
 from pier.logs.lines import stamp
-from pier.runtime.runtime import STDOUT, AttachStream, ExitResult, Stdio, Supervised
+from pier.runtime.runtime import STDOUT, AttachStream, ExitResult, Output, Stdio, Supervised
 
 _PROGRAMS = frozenset({"true", "false", "echo", "cat", "sleep", "sh"})
 
@@ -183,6 +183,17 @@ class FakeRuntime:
         if process.result is not None:
             raise Conflict(f"Container {supervised.id} is not running")
         return process
+
+    async def run_foreground(self, id: str, bundle: Path, output: Output) -> ExitResult:
+        container = await self.create(id, bundle, Stdio())
+        stream = await self.attach(container)
+        try:
+            await self.start(container)
+            while piece := await stream.read():
+                output(*piece)
+            return await self.wait(container)
+        finally:
+            await self.delete(id, force=True)
 
     async def start(self, container: Supervised) -> None:
         process = self._running(container)

@@ -1,5 +1,6 @@
 """The tests that every runtime passes: crun, runc, and the fake of :mod:`pier.testing.fake_runtime`."""
 
+import asyncio
 import json
 import signal
 from pathlib import Path
@@ -153,6 +154,32 @@ class RuntimeSuite:
             raise AssertionError("it ran")
         assert runtime.alive(container)
         await runtime.delete(id, force=True)
+
+    async def test_in_the_foreground(self, runtime: Runtime, bundles: Bundles) -> None:
+        said: list[tuple[int, bytes]] = []
+        id, bundle = bundles("echo", "hello", "there")
+        result = await runtime.run_foreground(id, bundle, lambda *piece: said.append(piece))
+        assert (result.code, said) == (0, [(STDOUT, b"hello there\n")])
+        id, bundle = bundles("sh", "-c", "exit 7")
+        assert (await runtime.run_foreground(id, bundle, lambda *_: None)).code == 7
+        id, bundle = bundles("no-such-program")
+        try:
+            await runtime.run_foreground(id, bundle, lambda *_: None)
+        except InvalidArgument as error:
+            assert 'exec: "no-such-program": executable file not found in $PATH' in str(error)
+        else:
+            raise AssertionError("it ran")
+        assert id not in runtime.known()
+
+    async def test_in_the_foreground_until_it_is_cancelled(self, runtime: Runtime, bundles: Bundles) -> None:
+        id, bundle = bundles("sleep", "1000")
+        running = asyncio.create_task(runtime.run_foreground(id, bundle, lambda *_: None))
+        while id not in runtime.known():
+            await asyncio.wait({running}, timeout=0.002)
+        running.cancel()
+        await asyncio.wait({running}, timeout=5)
+        assert running.cancelled()
+        assert id not in runtime.known()
 
     async def test_pause_and_resume(self, runtime: Runtime, bundles: Bundles) -> None:
         id, bundle = bundles("sleep", "1000")

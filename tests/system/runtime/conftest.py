@@ -84,8 +84,12 @@ class BundleMaker:
     def __call__(self, *args: str, terminal: bool = False, **plan: Any) -> tuple[str, Path]:
         id = secrets.token_hex(8)
         plan.setdefault("env", ENVIRONMENT)
-        wanted = SpecPlan(args=args, rootfs=self._rootfs, cgroup_path=f"{self._prefix}/{id}", terminal=terminal, **plan)
+        wanted = SpecPlan(args=args, rootfs=self._rootfs, cgroup_path=self.group(id), terminal=terminal, **plan)
         return id, self.write(id, wanted)
+
+    def group(self, id: str) -> str:
+        """The cgroup of the container ``id``."""
+        return f"{self._prefix}/{id}"
 
     def write(self, id: str, plan: SpecPlan) -> Path:
         bundle = self._folder / id

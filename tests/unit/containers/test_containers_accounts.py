@@ -1,11 +1,11 @@
 import pytest
 
-from pier.containers.accounts import Account, find_account
 from pier.containers.config import ContainerConfig
 from pier.containers.hostconfig import HostConfig
 from pier.containers.security import confinement
 from pier.containers.specplan import DEFAULT_PATH, device_rules, environment
 from pier.errors import InvalidArgument
+from pier.runtime.accounts import Account, find_account
 
 PASSWD = "root:x:0:0:root:/root:/bin/sh\n#c:x:5:5::/:\nweb:x:1000:1001:w:/home/web:/bin/sh\nbad:x:-1:5::/:\nshort:x\n"
 GROUP = "root:x:0:\nweb:x:1001:\nextra:x:2000:web,other\nmore:x:3000: web\nbad:x:99999999999:\n"
