@@ -21,16 +21,22 @@ async def keep_below(deps: Deps, *, measure: bool = False) -> int:
 
     ``measure``: do not trust that what was recorded since the last time fits.
     """
-    ceiling = deps.settings.cache_max
-    if not ceiling or (not measure and deps.held.room is not None and deps.held.room >= 0):
+    ceiling, held = deps.settings.cache_max, deps.held
+    if not ceiling or (not measure and _fits(deps) and not held.evicting.locked()):
         return 0
-    async with deps.held.evicting:
-        deps.held.room = 0
+    async with held.evicting:
+        if not measure and _fits(deps):
+            return 0
+        held.room = 0
         await release_loose(deps)
         eviction = await asyncio.to_thread(_Eviction, deps)
         freed = await eviction.run(ceiling)
-        deps.held.room += ceiling - eviction.total  # less what was recorded meanwhile, perhaps counted twice
+        held.room += ceiling - eviction.total  # less what was recorded meanwhile, perhaps counted twice
         return freed
+
+
+def _fits(deps: Deps) -> bool:
+    return deps.held.room is not None and deps.held.room >= 0
 
 
 class _Eviction:
