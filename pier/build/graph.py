@@ -136,6 +136,7 @@ class Exec(Operation, frozen=True, kw_only=True, tag="exec"):
 
     ``args`` are complete (shell included). ``env`` are ``NAME=value`` as the image has them with the build's own
     arguments. ``user``: as USER has it. ``network``: default, none, host. ``security``: sandbox, insecure.
+    ``hostname``: empty for the usual one.
     """
 
     args: tuple[str, ...]

@@ -1,0 +1,83 @@
+"""What a stage has come to after some of its instructions (pure)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from pier.build.dockerfile.variables import DEFAULT_PATH
+from pier.oci.image import ExecutionConfig, HistoryEntry, ImageConfig
+from pier.oci.platform import Platform
+
+COMMENT = "buildkit.dockerfile.v0"
+
+
+@dataclass(slots=True)
+class State:
+    """``root``: the node of the file system, None for an empty one. ``variables``: what words may use and steps get,
+    the stage's arguments among them; ``config.env`` has no arguments. ``arguments``: those declared in this stage, in
+    order, as history shows them. ``cmd_set``: by this stage. ``base``: the name of the image it all began with.
+    """
+
+    platform: Platform
+    root: int | None = None
+    config: ExecutionConfig = field(default_factory=ExecutionConfig)
+    author: str = ""
+    base: str = ""
+    history: list[HistoryEntry] = field(default_factory=list)
+    variables: dict[str, str] = field(default_factory=dict)
+    arguments: list[tuple[str, str]] = field(default_factory=list)
+    cmd_set: bool = False
+
+    def derived(self) -> "State":
+        """What a stage FROM this one begins with."""
+        return State(
+            platform=self.platform,
+            root=self.root,
+            config=self.config,
+            author=self.author,
+            base=self.base,
+            history=list(self.history),
+            variables=dict(self.variables),
+        )
+
+    def note(self, created_by: str, *, layer: bool = False) -> None:
+        """One step more in the history."""
+        self.history.append(HistoryEntry(created_by=created_by, comment=COMMENT, empty_layer=not layer))
+
+
+def empty_state(platform: Platform) -> State:
+    """FROM scratch."""
+    config = ExecutionConfig(env=[f"PATH={DEFAULT_PATH}"], working_dir="/")
+    return State(platform, config=config, variables={"PATH": DEFAULT_PATH})
+
+
+def image_state(config: ImageConfig, wanted: Platform, reference: str, root: int | None) -> State:
+    """FROM an image; its triggers are not in the config any more."""
+    own = Platform(config.architecture or wanted.architecture, config.os, config.os_version, config.variant)
+    variables = env_variables(config.config.env or [])
+    if "PATH" not in variables:
+        variables = {"PATH": DEFAULT_PATH, **variables}
+    execution = with_env(config.config, variables)
+    return State(
+        platform=own,
+        root=root,
+        config=execution,
+        author=config.author,
+        base=reference,
+        history=list(config.history),
+        variables=variables,
+    )
+
+
+def env_variables(entries: list[str]) -> dict[str, str]:
+    return {name: value for name, _, value in (entry.partition("=") for entry in entries)}
+
+
+def with_env(config: ExecutionConfig, variables: Mapping[str, str]) -> ExecutionConfig:
+    return replaced(config, env=[f"{name}={value}" for name, value in variables.items()])
+
+
+def replaced(config: ExecutionConfig, **changes: object) -> ExecutionConfig:
+    """A config with some fields changed."""
+    return msgspec.structs.replace(config, **changes)
