@@ -118,7 +118,13 @@ class RawStream(asyncio.Protocol):
         self._transport.write(data)
 
     def release(self) -> tuple[asyncio.Transport, bytes]:
-        """Give the connection to another protocol, with what has arrived; the end is still told to this one."""
+        """Give the connection to another protocol, with what has arrived; the end is still told to this one.
+
+        Raises ConnectionResetError where the client has said that it will send no more.
+        """
+        if self._ended:
+            self._transport.close()
+            raise ConnectionResetError("the client has gone")
         arrived = b"".join(self._incoming)
         self._incoming.clear()
         if self._reading_paused:

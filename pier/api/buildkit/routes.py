@@ -44,6 +44,7 @@ async def session(call: Call) -> web.StreamResponse:
     hub = await hub_of(call)
     from pier.api.buildkit.transport import connect
 
+    hub.sessions.check(call.request.headers)
     async with connect(call) as channel:
         with hub.sessions.joined(call.request.headers, channel):
             await channel.lost.wait()

@@ -39,9 +39,17 @@ class Sessions:
         self._changed = asyncio.Condition()
         self._announcing: set[asyncio.Task[None]] = set()
 
+    def check(self, headers: MultiMapping[Any]) -> None:
+        """Whether a session may join. Raises InvalidArgument, Conflict."""
+        id = headers.get(_ID, "")
+        if not id:
+            raise InvalidArgument("a session needs an ID")
+        if id in self._attached:
+            raise Conflict(f"session {id} already exists")
+
     @contextmanager
     def joined(self, headers: MultiMapping[Any], channel: SessionChannel) -> Iterator[Attached]:
-        """A session is there while the block runs. Raises InvalidArgument, Conflict."""
+        """A session, which was checked, is there while the block runs."""
         session = Attached(
             id=headers.get(_ID, ""),
             name=headers.get(_NAME, ""),
@@ -49,10 +57,6 @@ class Sessions:
             methods=frozenset(method.lower() for method in headers.getall(_METHOD, [])),
             channel=channel,
         )
-        if not session.id:
-            raise InvalidArgument("a session needs an ID")
-        if session.id in self._attached:
-            raise Conflict(f"session {session.id} already exists")
         self._attached[session.id] = session
         self._announce()
         try:

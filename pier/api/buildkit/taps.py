@@ -12,6 +12,7 @@ _DATA: Final = 0
 _WINDOW_UPDATE: Final = 8
 _END_STREAM: Final = 0x1
 _PADDED: Final = 0x8
+_LARGEST: Final = 1 << 14  # of a frame, as nothing else was agreed on
 _REFILL: Final = 1 << 20  # of a window of 4 MiB
 
 
@@ -50,8 +51,11 @@ class Taps:
         start = at = 0
         rest = []
         while len(data) - at >= _HEADER:
-            end = at + _HEADER + int.from_bytes(data[at : at + 3])
+            length = int.from_bytes(data[at : at + 3])
+            end = at + _HEADER + length
             if end > len(data):
+                if length > _LARGEST:
+                    at = len(data)  # nonsense: h2 says so
                 break
             tap = self._taps.get(int.from_bytes(data[at + 5 : at + 9]) & 0x7FFFFFFF)
             if tap is not None and data[at + 3] == _DATA and not data[at + 4] & _PADDED:
