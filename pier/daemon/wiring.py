@@ -10,6 +10,7 @@ from typing import Any
 
 from pier import log
 from pier.api.services import Services
+from pier.build import lifecycle as builder
 from pier.build.deps import Deps as BuildDeps
 from pier.build.deps import Settings as BuildSettings
 from pier.containers import supervisor
@@ -59,6 +60,7 @@ class Daemon:
         services.volumes.start()
         await services.networks.start()
         await supervisor.recover(services.containers)
+        await builder.start(services.builds)
         await collect(services.images)
         self.indexing = asyncio.create_task(ContentIndex(services.images).keep())
 
@@ -67,6 +69,7 @@ class Daemon:
         services = self.services
         if self.indexing is not None:
             self.indexing.cancel()
+        await builder.close(services.builds)
         await supervisor.close(services.containers)
         await services.containers.background.drain()
         await services.networks.close()
