@@ -58,6 +58,7 @@ class Control:
         try:
             return messages.SolveResponse(ExporterResponse=await self._answers(job))
         finally:
+            await job.stop()
             self._jobs.end(job)
 
     async def _answers(self, job: Job) -> dict[str, str]:

@@ -1,16 +1,19 @@
 """Builds under way, by the references that clients gave them, and what became of each."""
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from grpclib.exceptions import GRPCError
 
 from pier.api.buildkit.feed import Feed
 from pier.api.buildkit.proto.control_pb2 import SolveRequest
-from pier.errors import Conflict, NotFound
+from pier.errors import Cancelled, Conflict, NotFound
 
 _PATIENCE: Final = 3.0
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True, eq=False)
@@ -23,9 +26,34 @@ class Job:
     returned: "asyncio.Future[dict[str, str]]" = field(default_factory=asyncio.Future)
     """What the gateway's client gave back: the exporters' answers, or an error."""
 
+    building: "set[asyncio.Task[Any]]" = field(default_factory=set)
+
     @property
     def ref(self) -> str:
         return self.request.Ref
+
+    async def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do ``work``, which ends with the job at the latest. Raises Cancelled when it is ended."""
+        task = asyncio.create_task(work)
+        self.building.add(task)
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            task.cancel()
+            await asyncio.wait([task])
+            raise
+        finally:
+            self.building.discard(task)
+        if task.cancelled():
+            raise Cancelled("context canceled")
+        return task.result()
+
+    async def stop(self) -> None:
+        """End what is still built, and wait until it has told of its end."""
+        for task in self.building:
+            task.cancel()
+        if self.building:
+            await asyncio.wait(self.building)
 
     def finish(self, answers: dict[str, str]) -> None:
         if not self.returned.done():
