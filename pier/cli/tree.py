@@ -54,6 +54,8 @@ ROWS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
     (OTHER, ("update", "container update"), "update:UPDATE", "Change the limits of containers"),
     (OTHER, ("wait", "container wait"), "lifecycle:WAIT", "Wait until containers stop, and print their exit codes"),
     (OTHER, ("completion",), "completion:COMPLETION", "Print a completion script for bash, zsh or fish"),
+    (ONLY_NOUN, ("builder du", "buildx du"), "builder:DU", "Show what the build cache takes"),
+    (ONLY_NOUN, ("builder prune", "buildx prune"), "builder:PRUNE", "Remove the build cache"),
     (ONLY_NOUN, ("container inspect",), "inspect:CONTAINER_INSPECT", "Show everything known about containers"),
     (ONLY_NOUN, ("container prune",), "prune:CONTAINER_PRUNE", "Remove all stopped containers"),
     (ONLY_NOUN, ("image bootstrap",), "bootstrap:BOOTSTRAP", "Build a base image from this host's package sources"),
@@ -78,6 +80,8 @@ ROWS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
 )
 
 GROUPS = {
+    "builder": "Manage the build cache",
+    "buildx": "Manage the build cache, as buildx calls it",
     "container": "Manage containers",
     "image": "Manage images",
     "network": "Manage networks",

@@ -26,9 +26,10 @@ def version(client: Client) -> Json:
     return answer
 
 
-def disk_usage(client: Client) -> Json:
-    """Images, Containers, Volumes, BuildCache and LayersSize."""
-    answer: Json = client.call("GET", "/system/df")
+def disk_usage(client: Client, types: tuple[str, ...] = ()) -> Json:
+    """Images, Containers, Volumes, BuildCache and LayersSize, or only those of ``types`` (``build-cache``...)."""
+    query: Query = {"type": list(types)}
+    answer: Json = client.call("GET", "/system/df", query if types else None)
     return answer
 
 
@@ -43,8 +44,9 @@ def login(client: Client, credentials: Json) -> Json:
     return answer
 
 
-def prune_build_cache(client: Client, every: bool, filters: Filters) -> Json:
-    query: Query = {"all": every, "filters": filter_text(filters)}
+def prune_build_cache(client: Client, every: bool, filters: Filters, spaces: dict[str, int] | None = None) -> Json:
+    """``spaces``: bytes to keep, by the API's names for them."""
+    query: Query = {"all": every, "filters": filter_text(filters), **(spaces or {})}
     answer: Json = client.call("POST", "/build/prune", query)
     return answer
 
