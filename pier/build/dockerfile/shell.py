@@ -22,7 +22,8 @@ class ExpansionError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Expansion:
-    """``used`` are the variables that were asked for and are set, ``unset`` those that are not."""
+    """``used`` are the variables that were asked for and are set; ``unset`` those that are not, and had to be
+    (``${v:-w}`` and its like provide for it)."""
 
     text: str
     used: frozenset[str]
@@ -258,7 +259,9 @@ class _Lexer:
             self._depth -= 1
 
     def _modified(self, name: str, operator: str, word: str, *, empty_too: bool) -> str:
-        value = self._value(name)
+        value = self._variables.get(name) if operator in "+-?" else self._value(name)
+        if value is not None:
+            self.used.add(name)
         missing = value is None or (empty_too and not value)
         if operator == "+":
             return "" if missing else word

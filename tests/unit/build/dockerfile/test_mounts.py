@@ -42,7 +42,7 @@ BAD = [
         'type=bind,target="/x"',
         'failed to parse csv mounts: parse error on line 1, column 18: bare " in non-quoted-field',
     ),
-    ('"a"b', 'failed to parse csv mounts: parse error on line 1, column 4: extraneous or missing " in quoted-field'),
+    ('"a"b', 'failed to parse csv mounts: parse error on line 1, column 3: extraneous or missing " in quoted-field'),
     ("foo", "invalid field 'foo' must be a key=value pair"),
     ("type=bind,target=/x,", "invalid field '' must be a key=value pair"),
     ("type=foo,target=/x", 'unsupported mount type "foo"'),

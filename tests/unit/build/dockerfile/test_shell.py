@@ -31,8 +31,8 @@ def test_as_docker(word: str, result: str) -> None:
 
 
 def test_what_was_used() -> None:
-    expected = Expansion("value and ", frozenset({"set"}), frozenset({"a", "b"}))
-    assert expand("$set and ${a:-$b}${a+c}", VARIABLES) == expected
+    expected = Expansion("value and x", frozenset({"set", "empty"}), frozenset({"b", "c"}))
+    assert expand("$set and ${a:-$b}${a+c}${empty:-x}${c#x}", VARIABLES) == expected
 
 
 OTHERS = [
