@@ -11,6 +11,7 @@ from pier.build.deps import Deps
 from pier.build.drop import drop_folders, release_loose
 from pier.build.selection import Selection, chosen
 from pier.build.usage import Entry, usage
+from pier.log import trace
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +98,7 @@ async def _remove(deps: Deps, entry: Entry) -> int | None:
         return None
     deps.cache.remove([entry.record.key])
     deps.held.remove([entry.record.key])
+    trace("build:forgotten")
     return await release_loose(deps)
 
 

@@ -14,7 +14,7 @@ from pier.errors import InvalidArgument
 
 FLAGS: Final = ("inuse", "mutable", "immutable", "shared", "private")
 TEXTS: Final = ("id", "parent", "type", "description")
-_TERM: Final = re.compile(r"(\w+)(?:(==|!=|~=)(.*))?", re.DOTALL)
+_TERM: Final = re.compile(r"(\w+)(?:(==|!=|~=|!$)(.*))?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)

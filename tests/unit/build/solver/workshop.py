@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+from pier.build.cache import CacheStore
 from pier.build.context.files import Files
 from pier.build.deps import Build, Deps, Settings
 from pier.build.graph import (
@@ -46,9 +47,12 @@ AMD64 = Platform("amd64", "linux")
 
 
 class Workshop:
-    """Everything that builds share; ``ran`` counts executions by the step's first words."""
+    """Everything that builds share; ``ran`` counts executions by the step's words.
 
-    def __init__(self, root: Path, **settings: Any) -> None:
+    With a ``cache`` of its own it has to be started as a daemon starts it.
+    """
+
+    def __init__(self, root: Path, cache: CacheStore | None = None, **settings: Any) -> None:
         self.images = make_images(root)
         nothing = cast(Any, None)
         folder = root / "build"
@@ -62,12 +66,13 @@ class Workshop:
             registries=nothing,
             events=self.images.events,
             journal=self.images.journal,
-            cache=MemoryCacheStore(),
+            cache=cache or MemoryCacheStore(),
             root=folder,
             run=root / "run",
             settings=Settings(**settings),
         )
-        self.images.holders.append(self.deps.held.__contains__)
+        if cache is None:
+            self.images.holders.append(self.deps.held.__contains__)
         self.ran: Counter[str] = Counter()
         self.running = 0
         self.most = 0
