@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Final
 
 from pier.build.progress import Event, LogPiece, StatusState, VertexState
 
-_MOST_LOGS: Final = 4096  # pieces that wait for somebody to watch
+_MOST_WAITING: Final = 1 << 16  # events, for a watcher who does not keep up, or has not come yet
 _PAUSE: Final = 0.02
 
 
@@ -19,7 +20,7 @@ class Feed:
         self._unseen: list[Event] = []
         self._watchers: list[list[Event]] = []
         self._woken: list[asyncio.Event] = []
-        self._closed = False
+        self._closed = asyncio.Event()
 
     def publish(self, event: Event) -> None:
         """A ``Progress``."""
@@ -28,18 +29,14 @@ class Feed:
         elif isinstance(event, StatusState):
             self._states[event.vertex, event.id] = event
         if not self._watchers:
-            self._keep(event)
+            _keep(self._unseen, event)
         for waiting in self._watchers:
-            waiting.append(event)
+            _keep(waiting, event)
         self._wake()
-
-    def _keep(self, event: Event) -> None:
-        if not isinstance(event, LogPiece) or len(self._unseen) < _MOST_LOGS:
-            self._unseen.append(event)
 
     def close(self) -> None:
         """No more will come."""
-        self._closed = True
+        self._closed.set()
         self._wake()
 
     def _wake(self) -> None:
@@ -62,9 +59,20 @@ class Feed:
                 waiting.clear()
                 if batch:
                     yield batch
-                if self._closed and not waiting:
+                if self._closed.is_set() and not waiting:
                     return
-                await asyncio.sleep(_PAUSE)
+                await self._pause()
         finally:
             self._watchers = [other for other in self._watchers if other is not waiting]
             self._woken.remove(woken)
+
+    async def _pause(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PAUSE):
+                await self._closed.wait()
+
+
+def _keep(waiting: list[Event], event: Event) -> None:
+    """Output that there is no room for is lost; states never are."""
+    if len(waiting) < _MOST_WAITING or not isinstance(event, LogPiece):
+        waiting.append(event)
