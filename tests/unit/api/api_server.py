@@ -23,14 +23,14 @@ SERVICES = cast(Services, SimpleNamespace(system=SimpleNamespace(headers=lambda:
 
 
 @asynccontextmanager
-async def serving(handler: Handler, version: Version = (1, 51)) -> AsyncIterator[Path]:
+async def serving(handler: Handler, version: Version = (1, 51), services: Services = SERVICES) -> AsyncIterator[Path]:
     """Answer every request with ``handler``; yields the socket's path."""
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
         connection = cast(Connection, request.protocol)
         try:
             return cast(
-                web.StreamResponse, await handler(Call(request, SERVICES, version, {"name": "x"}, connection.on_lost))
+                web.StreamResponse, await handler(Call(request, services, version, {"name": "x"}, connection.on_lost))
             )
         except PierError as error:
             return failure(status_of(error), error.message)
