@@ -10,7 +10,7 @@ from pier.build.dockerfile.images import ImageName, ImageWanted, ResolvedImage
 from pier.build.export.steps import Part, Step, step
 from pier.errors import InvalidArgument, NotFound, PierError
 from pier.images.image import Image
-from pier.images.lookup import find
+from pier.images.lookup import find, is_whole_id
 from pier.images.platforms import together
 from pier.images.pull import pull
 from pier.oci.platform import Platform
@@ -44,6 +44,8 @@ async def _resolve(build: Build, wanted: ImageWanted) -> ResolvedImage:
 
 async def _image(build: Build, wanted: ImageWanted, shown: Step) -> Image:
     local = _local(build, wanted)
+    if local is not None and is_whole_id(wanted.written):
+        return local  # another build's result, given as a context: no registry has it
     if local is not None and not build.request.pull and wanted.name.platform.matches(platform_of(local)):
         return local
     try:
