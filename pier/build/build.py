@@ -1,6 +1,6 @@
 """One build, from its request to what comes out: the passes, in their order."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -36,13 +36,26 @@ class Built(msgspec.Struct, frozen=True):
     metadata: dict[str, str]
 
 
-async def build(deps: Deps, request: BuildRequest, session: Session, progress: Progress) -> Built:
-    """Raises BuildFailed, and Cancelled. Cancelled or failed, it leaves nothing but what the cache keeps."""
+def _ignored(dockerfile: ast.Dockerfile) -> None:
+    """For those who do not ask what was read."""
+
+
+async def build(
+    deps: Deps,
+    request: BuildRequest,
+    session: Session,
+    progress: Progress,
+    parsed: Callable[[ast.Dockerfile], None] = _ignored,
+) -> Built:
+    """Raises BuildFailed, and Cancelled. Cancelled or failed, it leaves nothing but what the cache keeps.
+
+    ``parsed`` is called with the Dockerfile once it was read; what it raises fails the build.
+    """
     tails = Tails(progress)
     try:
         run = Build(deps, with_options(request), session, tails)
         async with run.lasting:
-            return await _build(run, tails)
+            return await _build(run, tails, parsed)
     except BaseExceptionGroup as failures:
         first = failures.exceptions[0]
         raise (build_failed(first) if isinstance(first, PierError) else first) from first
@@ -50,10 +63,11 @@ async def build(deps: Deps, request: BuildRequest, session: Session, progress: P
         raise build_failed(error) from error
 
 
-async def _build(run: Build, tails: Tails) -> Built:
+async def _build(run: Build, tails: Tails, parsed: Callable[[ast.Dockerfile], None]) -> Built:
     request = run.request
     found = await read(run)
     dockerfile = found.dockerfile
+    parsed(dockerfile)
     if (directive := request.build_args.get("BUILDKIT_DOCKERFILE_CHECK")) is not None:
         dockerfile = msgspec.structs.replace(dockerfile, check=directive)
     platforms = tuple(wanted_platforms(request.platforms, host_platform()))
