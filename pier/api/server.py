@@ -18,7 +18,7 @@ _LONGEST_REQUEST: Final = 1 << 20
 _MOST_KEPT: Final = 256 << 10
 _END: Final = b"\r\n\r\n"
 _LAST_CHUNK: Final = b"0\r\n\r\n"
-_TAKING_OVER: Final = (b"/attach", b"/grpc", b"/session")
+_TAKING_OVER: Final = (b"/attach", b"/grpc", b"/session", b"/build/stream")
 
 
 class Connection(RequestHandler):

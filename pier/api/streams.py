@@ -5,6 +5,7 @@ payload's length, big-endian. A container with a terminal has one stream, unfram
 """
 
 import asyncio
+import socket
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Final, Protocol, cast
@@ -116,6 +117,19 @@ class RawStream(asyncio.Protocol):
         if self.lost or self._transport.is_closing():
             raise ConnectionResetError("the client has gone")
         self._transport.write(data)
+
+    def hold(self) -> int | None:
+        """Read nothing more from a unix socket until :meth:`resume`, and say its descriptor. None: it is another."""
+        found = self._transport.get_extra_info("socket")
+        if found is None or found.family != socket.AF_UNIX or self._incoming or self.lost:
+            return None
+        self._transport.pause_reading()
+        descriptor: int = found.fileno()
+        return descriptor
+
+    def resume(self) -> None:
+        if not self.lost:
+            self._transport.resume_reading()
 
     def release(self) -> tuple[asyncio.Transport, bytes]:
         """Give the connection to another protocol, with what has arrived; the end is still told to this one.
