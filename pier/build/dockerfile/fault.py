@@ -26,7 +26,7 @@ class SyntaxFault(Fault):
 
 def shown(location: Location, sources: Mapping[str, str]) -> str:
     """``Dockerfile:3``, a rule, the lines, ``>>>`` before those that are meant, a rule; empty without the source."""
-    lines = sources.get(location.file, "").split("\n")
+    lines = sources[location.file].split("\n") if location.file in sources else []
     if not 1 <= location.first <= len(lines):
         return ""
     last = min(location.last, len(lines))
