@@ -12,6 +12,7 @@ from pier.build.inuse import InUse
 from pier.build.outcome import Solved
 from pier.build.progress import Progress
 from pier.build.request import BuildRequest
+from pier.build.sandboxes import Sandboxes
 from pier.build.session import Session
 from pier.content.journal import Journal
 from pier.events.bus import EventBus
@@ -43,8 +44,8 @@ class Deps:
     """``root``: the build folder in the data root (contexts, cache mounts, checkouts). ``run``: the build folder in
     the exec root (bundles, sockets of running steps). Both are made by wiring.
 
-    The last three are the state that the builds of this process share: records in use, executions under way, and
-    the layers that the cache keeps.
+    The last four are the state that the builds of this process share: records in use, executions under way, the
+    layers that the cache keeps, and the networks of steps.
     """
 
     images: Images
@@ -62,6 +63,7 @@ class Deps:
     in_use: InUse = field(default_factory=InUse)
     flights: Flights = field(default_factory=Flights)
     held: Held = field(default_factory=Held)
+    sandboxes: Sandboxes = field(default_factory=Sandboxes)
 
 
 @dataclass(frozen=True, slots=True)
