@@ -1,15 +1,21 @@
 """The client's folders: it tells of every file, in order, and sends those whose content is not here yet."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Final, Protocol
 
-from pier.api.buildkit.packets import PacketStream
+from pier.api.buildkit.calls import client_errors, metadata
+from pier.api.buildkit.freshfolder import FreshFolder
+from pier.api.buildkit.packets import PacketStream, open_packets
 from pier.api.buildkit.proto.fsutil_pb2 import Packet, Stat
 from pier.api.buildkit.sessions import Attached
 from pier.build.deps import Deps
 from pier.build.session import Folder
-from pier.errors import InvalidArgument, NotFound, Unsupported
+from pier.errors import InvalidArgument, NotFound
+from pier.linux import trees
 
 _SYNC: Final = "/moby.filesync.v1.FileSync/DiffCopy"
 
@@ -34,38 +40,91 @@ async def folder(
     """Yield the client's folder ``name``, up to date. Raises NotFound where it has none of that name."""
     if not session.offers(_SYNC):
         raise NotFound("no local sources enabled")
-    raise Unsupported("building images is not supported yet")
-    yield Folder(deps.root, name)
+    place = Path(tempfile.mkdtemp(dir=deps.images.tmp))
+    try:
+        await _fill(session, place, _headers(name, paths, exclude))
+        yield Folder(place, f"{session.id}:{name}")
+    finally:
+        await asyncio.to_thread(trees.remove_tree, place)
+
+
+def _headers(name: str, paths: tuple[str, ...], exclude: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Without paths, all is wanted; so it is where one of them is the folder itself."""
+    below = [path.strip("/") for path in paths]
+    everything = any(path in ("", ".") for path in below)
+    values: dict[str, Sequence[str]] = {"dir-name": [name]}
+    if below and not everything:
+        values["followpaths"] = below
+    if exclude:
+        values["exclude-patterns"] = exclude
+    return metadata(values)
+
+
+async def _fill(session: Attached, place: Path, headers: list[tuple[str, str]]) -> None:
+    sink = FreshFolder(place)
+    try:
+        with client_errors():
+            async with open_packets(session.channel, _SYNC, headers) as stream:
+                await receive(stream, sink)
+        await asyncio.to_thread(sink.done)
+    finally:
+        sink.close()
+
+
+class _Receiving:
+    """What has been told so far, and what is still to come."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._told = 0
+        self._wanted: set[int] = set()
+        self._complete = False
+        self.ended = False
+
+    def take(self, batch: Iterable[Packet]) -> list[Packet]:
+        """Deal with a batch; returns what the client is to be asked for."""
+        asked: list[Packet] = []
+        for packet in batch:
+            if packet.type == Packet.PACKET_DATA:
+                self._data(packet)
+            elif packet.type == Packet.PACKET_STAT and not packet.HasField("stat"):
+                self._complete = True
+            elif packet.type == Packet.PACKET_STAT:
+                if self._sink.entry(packet.stat):
+                    self._wanted.add(self._told)
+                    asked.append(Packet(type=Packet.PACKET_REQ, ID=self._told))
+                self._told += 1
+            elif packet.type == Packet.PACKET_ERR:
+                raise InvalidArgument(f"error from sender: {packet.data.decode(errors='replace')}")
+            elif packet.type == Packet.PACKET_FIN:
+                self.ended = True
+        return asked
+
+    def _data(self, packet: Packet) -> None:
+        if packet.ID not in self._wanted:
+            raise InvalidArgument(f"invalid file request {packet.ID}")
+        if packet.data:
+            self._sink.write(packet.ID, packet.data)
+        else:
+            self._wanted.discard(packet.ID)
+            self._sink.finish(packet.ID)
+
+    @property
+    def satisfied(self) -> bool:
+        return self._complete and not self._wanted
 
 
 async def receive(stream: PacketStream, sink: Sink) -> None:
     """Fill ``sink``. Raises InvalidArgument for what the client says of its failure, and for nonsense."""
-    told = 0
-    wanted: set[int] = set()
-    complete = False
+    receiving = _Receiving(sink)
+    finished = False
     async for batch in stream.batches():
-        asked = []
-        for packet in batch:
-            if packet.type == Packet.PACKET_DATA:
-                if packet.ID not in wanted:
-                    raise InvalidArgument(f"invalid file request {packet.ID}")
-                if packet.data:
-                    sink.write(packet.ID, packet.data)
-                else:
-                    wanted.discard(packet.ID)
-                    sink.finish(packet.ID)
-            elif packet.type == Packet.PACKET_STAT and not packet.HasField("stat"):
-                complete = True
-            elif packet.type == Packet.PACKET_STAT:
-                if sink.entry(packet.stat):
-                    wanted.add(told)
-                    asked.append(Packet(type=Packet.PACKET_REQ, ID=told))
-                told += 1
-            elif packet.type == Packet.PACKET_ERR:
-                raise InvalidArgument(f"error from sender: {packet.data.decode(errors='replace')}")
-            elif packet.type == Packet.PACKET_FIN:
-                return
-        if complete and not wanted:
-            asked.append(Packet(type=Packet.PACKET_FIN))
-        await stream.send(asked, last=complete and not wanted)
-        complete = complete and bool(wanted)
+        asked = await asyncio.to_thread(receiving.take, batch)
+        if receiving.ended:
+            return
+        if receiving.satisfied and not finished:
+            finished = True
+            await stream.send([*asked, Packet(type=Packet.PACKET_FIN)], last=True)
+        else:
+            await stream.send(asked)
+    raise InvalidArgument("the client ended before it had sent its files")

@@ -65,6 +65,8 @@ class PacketStream:
             lost.cancel()
         if self._lost.is_set():
             raise Cancelled("the client went away")
+        self._stream._end_done = True  # whatever we have not sent, nobody waits for
+        await self._stream.recv_trailing_metadata()
 
     async def _wait(self, trailers: "asyncio.Future[Any]", lost: "asyncio.Future[Any]") -> None:
         while not self._data and not trailers.done() and not lost.done():

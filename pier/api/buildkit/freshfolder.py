@@ -1,0 +1,103 @@
+"""A folder that is filled with what a client tells of: nothing in it leads, or is written, outside.
+
+The client decides on names, links and modes. Every path is resolved with the folder as the root, and without following
+links; devices and sockets are left out, as COPY would not take them.
+"""
+
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+from pier.api.buildkit.gomode import unix_mode
+from pier.api.buildkit.proto.fsutil_pb2 import Stat
+from pier.errors import InvalidArgument
+from pier.linux.files import open_in_root
+
+_FOLDER: Final = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+
+
+class FreshFolder:
+    """Fill an empty folder; see :class:`pier.api.buildkit.filesync.Sink`. Not for the event loop: it writes."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._told = 0
+        self._open: dict[int, tuple[int, Stat]] = {}
+        self._folders: list[Stat] = []
+
+    def entry(self, told: Stat) -> bool:
+        number, self._told = self._told, self._told + 1
+        try:
+            return self._make(number, told, unix_mode(told.mode))
+        except (OSError, ValueError) as error:
+            raise InvalidArgument(f"cannot take {os.fsdecode(told.path)!r} from the client: {error}") from error
+
+    def _make(self, number: int, told: Stat, mode: int) -> bool:
+        path = os.fsdecode(told.path)
+        _check(path)
+        folder, _, name = path.rpartition("/")
+        parent = open_in_root(self._root, folder, _FOLDER, follow=False)
+        try:
+            if stat.S_ISDIR(mode):
+                os.mkdir(name, 0o700, dir_fd=parent)
+                self._folders.append(told)
+            elif stat.S_ISLNK(mode):
+                os.symlink(told.linkname, os.fsencode(name), dir_fd=parent)
+                _finish(parent, name, told, follow=False)
+            elif told.linkname:
+                _check(os.fsdecode(told.linkname))
+                self._link(os.fsdecode(told.linkname), parent, name)
+            elif stat.S_ISREG(mode):
+                self._open[number] = (os.open(name, _NEW, 0o600, dir_fd=parent), told)
+                return True
+        finally:
+            os.close(parent)
+        return False
+
+    def _link(self, target: str, parent: int, name: str) -> None:
+        folder, _, original = target.rpartition("/")
+        there = open_in_root(self._root, folder, _FOLDER, follow=False)
+        try:
+            os.link(original, name, src_dir_fd=there, dst_dir_fd=parent, follow_symlinks=False)
+        finally:
+            os.close(there)
+
+    def write(self, number: int, data: bytes) -> None:
+        file = self._open[number][0]
+        while data:
+            data = data[os.write(file, data) :]
+
+    def finish(self, number: int) -> None:
+        file, told = self._open.pop(number)
+        try:
+            os.fchmod(file, stat.S_IMODE(unix_mode(told.mode)))
+            os.utime(file, ns=(told.modTime, told.modTime))
+        finally:
+            os.close(file)
+
+    def done(self) -> None:
+        """All has come: folders get their modes and times."""
+        for told in reversed(self._folders):
+            folder = open_in_root(self._root, os.fsdecode(told.path), os.O_RDONLY | os.O_DIRECTORY, follow=False)
+            try:
+                os.fchmod(folder, stat.S_IMODE(unix_mode(told.mode)))
+                os.utime(folder, ns=(told.modTime, told.modTime))
+            finally:
+                os.close(folder)
+
+    def close(self) -> None:
+        for file, _ in self._open.values():
+            os.close(file)
+        self._open.clear()
+        os.close(self._root)
+
+
+def _finish(parent: int, name: str, told: Stat, *, follow: bool) -> None:
+    os.utime(name, ns=(told.modTime, told.modTime), dir_fd=parent, follow_symlinks=follow)
+
+
+def _check(path: str) -> None:
+    if not path or any(part in ("", ".", "..") for part in path.split("/")):
+        raise ValueError("it is no path below the folder")
