@@ -32,13 +32,10 @@ def _refusal(sentence: str) -> Handler:
     return refuse
 
 
-_build = _refusal("building images is not supported yet")
 _plugins = _refusal("plugins are not supported")
 _new_swarm = _refusal("swarm mode is not supported yet")
 
 ROUTES = (
-    Route("POST", "/build", _build),
-    Route("POST", "/build/cancel", _build),
     Route("GET", "/images/search", _refusal("searching Docker Hub is not supported")),
     Route("GET", "/plugins", no_plugins),
     Route("GET", "/plugins/privileges", _plugins),
