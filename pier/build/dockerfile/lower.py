@@ -72,7 +72,7 @@ class _Lowering:
         start = plan.stages.stage(index).start
         base = plan.stages.base(index)
         triggers = plan.triggers(index)
-        instructions = (*triggers, *plan.stages.stage(index).instructions)
+        instructions = (*triggers, *plan.stages.instructions(index))
         total = isinstance(base, ImageOrigin) + sum(isinstance(each, _STEPS) for each in instructions)
         names = StepNames(self._shown_platform(index), plan.stages.shown(index), total)
         stage = Stage(

@@ -53,7 +53,7 @@ class Plan:
                 done[index] = None
             elif index not in done:
                 waiting.append((index, True))
-                waiting += [(each, False) for each in self._stages_below(index) if each not in done]
+                waiting += [(each, False) for each in reversed(self._stages_below(index)) if each not in done]
         return list(done)
 
     def _stages_below(self, index: int) -> list[int]:
@@ -94,7 +94,7 @@ class Plan:
         """The instructions that the stage's base left for it; none while the base is not known."""
         base = self.stages.base(index)
         if isinstance(base, StageOrigin):
-            inside = self.stages.stage(base.index).instructions
+            inside = self.stages.instructions(base.index)
             texts = [each.trigger for each in inside if isinstance(each, ast.Onbuild)]
         elif isinstance(base, ImageOrigin):
             image = self._images.get(self.image_name(base, index))

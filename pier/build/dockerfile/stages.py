@@ -48,6 +48,7 @@ class Stages:
         self._contexts = {_context_name(name): (name, value) for name, value in contexts.items()}
         self._variables = variables
         self._bases: dict[int, Origin] = {}
+        self._several = len(dockerfile.stages) > 1 or any(map(_reads_elsewhere, dockerfile.stages[0].instructions))
         self._by_name: dict[str, list[int]] = {}
         for index, stage in enumerate(dockerfile.stages):
             if stage.start.name:
@@ -56,10 +57,14 @@ class Stages:
     def stage(self, index: int) -> ast.Stage:
         return self.dockerfile.stages[index]
 
+    def instructions(self, index: int) -> Sequence[ast.Instruction]:
+        """None where a named context stands in for the stage."""
+        stage = self.stage(index)
+        return () if stage.start.name and self._context(stage.start.name) else stage.instructions
+
     def shown(self, index: int) -> str:
-        """The stage's name in progress."""
-        name = self.stage(index).start.name
-        return name or (f"stage-{index}" if len(self.dockerfile.stages) > 1 else "")
+        """The stage's name in progress: a lone stage has none, unless it reads from elsewhere."""
+        return self.stage(index).start.name or (f"stage-{index}" if self._several else "")
 
     def target(self, name: str) -> int:
         """The index of the stage ``name``, the last one where it is empty. InvalidArgument: there is none."""
@@ -90,7 +95,7 @@ class Stages:
         if not name:
             raise self.expander.fault(f"base name ({start.image}) should not be blank", start.location)
         if earlier := [each for each in self._by_name.get(name.lower(), []) if each < index]:
-            return StageOrigin(earlier[-1])
+            return self._stage_or_context(earlier[-1])
         return self._named(name, start.location)
 
     def platform(self, index: int) -> str:
@@ -123,7 +128,11 @@ class Stages:
         if found > index:
             reason = f'cannot copy from stage "{name}", it needs to be defined before current stage "{own}"'
             raise self.expander.fault(reason, location)
-        return StageOrigin(found)
+        return self._stage_or_context(found)
+
+    def _stage_or_context(self, index: int) -> Origin:
+        name = self.stage(index).start.name
+        return (self._context(name) if name else None) or StageOrigin(index)
 
     def _named(self, name: str, location: ast.Location) -> Origin:
         if name == "scratch":
@@ -148,9 +157,13 @@ class Stages:
 
     def needs(self, index: int, triggers: Sequence[ast.Instruction] = ()) -> Iterator[tuple[Origin, ast.Location]]:
         """What the instructions of a stage, and the ``triggers`` of its base, read from, besides its base."""
-        for instruction in (*triggers, *self.stage(index).instructions):
+        for instruction in (*triggers, *self.instructions(index)):
             for name in sources_of(instruction):
                 yield self.source(name, index, instruction.location), instruction.location
+
+
+def _reads_elsewhere(instruction: ast.Instruction) -> bool:
+    return bool(isinstance(instruction, ast.Run) and instruction.mounts) or bool(sources_of(instruction))
 
 
 def sources_of(instruction: ast.Instruction) -> list[str]:

@@ -85,11 +85,9 @@ class Mounts:
         )
 
     def _target(self, raw: RawMount) -> str:
-        if not raw.target:
-            raise self._stage.fault(f"{raw.type} mount: target required", self._location)
-        target = self._absolute(raw.target)
+        target = self._absolute(raw.target) if raw.target else "/"
         if target == "/":
-            raise self._stage.fault(f'invalid mount target "{raw.target}"', self._location)
+            raise self._stage.fault('invalid mount target "/"', self._location)
         return target
 
     def _absolute(self, path: str) -> str:

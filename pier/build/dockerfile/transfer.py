@@ -141,8 +141,9 @@ def workdir(stage: Stage, instruction: ast.Workdir) -> None:
     state = stage.state
     given = stage.word(instruction.path, instruction.location)
     path = posixpath.normpath(posixpath.join("/", stage.workdir, given)).replace("//", "/")
-    state.config = replaced(state.config, working_dir=path)
+    shown = given if given.startswith("/") else path
+    state.config = replaced(state.config, working_dir=shown)
     if path != "/":
         inputs = [] if state.root is None else [state.root]
         state.root = stage.step(instruction, Mkdir(path=path, base=0 if inputs else None), inputs)
-    state.note(f"WORKDIR {path}", layer=path != "/")
+    state.note(f"WORKDIR {shown}", layer=path != "/")
