@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from pier.api.buildkit.proto import control_pb2, llb_pb2
+from pier.build.dockerfile.ast import Warning
 from pier.build.progress import Event, LintWarning, LogPiece, StatusState, VertexState
 
 
@@ -69,9 +70,14 @@ def _warning(event: LintWarning) -> control_pb2.VertexWarning:
     return control_pb2.VertexWarning(
         vertex=event.vertex,
         level=1,
-        short=f"{warning.rule}: {warning.message}".encode() if warning.rule else warning.message.encode(),
+        short=_short(warning).encode(),
         detail=[warning.description.encode()] if warning.description else [],
         url=warning.url,
         info=llb_pb2.SourceInfo(filename=location.file, data=event.source.encode()),
         ranges=[llb_pb2.Range(start=llb_pb2.Position(line=location.first), end=llb_pb2.Position(line=location.last))],
     )
+
+
+def _short(warning: Warning) -> str:
+    """In the one line that BuildKit's linter makes of it."""
+    return f"{warning.rule}: {warning.message} (line {warning.location.first})" if warning.rule else warning.message

@@ -136,7 +136,7 @@ def test_the_newest_state_is_told() -> None:
     assert (vertex.completed.seconds, vertex.completed.nanos) == (2, 3)
     assert (reply.statuses[0].ID, reply.statuses[0].current, reply.statuses[0].timestamp.nanos) == ("s", 5, 7)
     assert (reply.logs[0].stream, reply.logs[0].msg) == (2, b"out")
-    assert reply.warnings[0].short == b"Rule: message"
+    assert reply.warnings[0].short == b"Rule: message (line 2)"
     assert reply.warnings[0].info.data == b"text"
     assert reply.warnings[0].ranges[0].end.line == 3
     assert timestamp(0) is None
