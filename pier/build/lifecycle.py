@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
+from pier.build import recover
 from pier.build.cache import CacheRecord
 from pier.build.deps import Deps
 from pier.build.drop import trash
@@ -22,6 +23,7 @@ async def start(deps: Deps) -> None:
 
     Records whose folders are gone are removed; those whose layers are gone stay, unless they are old or too many.
     """
+    await recover.recover(deps)
     now = time.time_ns()
     records = await asyncio.to_thread(_sound_records, deps, now)
     for record in records:
@@ -31,8 +33,9 @@ async def start(deps: Deps) -> None:
 
 
 async def close(deps: Deps) -> None:
-    """Stop every step that still runs."""
+    """Stop every step that still runs. The networks must still be there."""
     await deps.flights.close()
+    await recover.close(deps)
 
 
 def _sound_records(deps: Deps, now: int) -> list[CacheRecord]:
