@@ -119,7 +119,7 @@ def _last_used(each: Json) -> str:
 def _row(each: Json) -> str:
     name = each["ID"] + ("*" if _flag(each, "mutable") else "")
     taken = size(_size(each)) + ("*" if each.get("Shared") else "")
-    return f"{name:<40}\t{_reclaimable(each):<5}\t{taken:<10}\t{_last_used(each)}\n"
+    return f"{name:<40}\t{_reclaimable(each):<5}\t\t{taken:<10}\t{_last_used(each)}\n"
 
 
 def _reclaimable(each: Json) -> str:

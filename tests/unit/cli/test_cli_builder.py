@@ -105,8 +105,8 @@ def pruning(tmp_path: Path) -> Iterator[Daemon]:
 def test_du(usage: Daemon, words: list[str]) -> None:
     lines = pier(usage, *words).splitlines()
     assert lines[0] == "ID\t\t\t\t\t\tRECLAIMABLE\tSIZE\t\tLAST ACCESSED"
-    assert lines[1].startswith("y66kwvm0ay4xk7udlyp0k817f               \ttrue \t300MB*    \t")
-    assert lines[2] == "6ki3rmxiglerqdw3jzdowa7ay*              \tfalse\t4B        \t"
+    assert lines[1].startswith("y66kwvm0ay4xk7udlyp0k817f               \ttrue \t\t300MB*    \t")
+    assert lines[2] == "6ki3rmxiglerqdw3jzdowa7ay*              \tfalse\t\t4B        \t"
     assert lines[3:] == ["Shared:\t\t300MB", "Private:\t4B", "Reclaimable:\t300MB", "Total:\t\t300MB"]
     assert usage.asked == [("system/df", {"type": ["build-cache"]})]
 
