@@ -96,8 +96,13 @@ def _reads(op: Op) -> list[tuple[int, str]]:
     if isinstance(op, Copy):
         return [(item.input, item.path) for item in op.items if item.input is not None]
     if isinstance(op, Exec):
-        return [(mount.input, mount.source) for mount in op.mounts if mount.input is not None]
+        return [(mount.input, _literal(mount.source)) for mount in op.mounts if mount.input is not None]
     return []
+
+
+def _literal(path: str) -> str:
+    """A path as a pattern that means just it."""
+    return "".join(f"\\{each}" if each in "*?[\\" else each for each in path)
 
 
 def _pattern(path: str) -> str:

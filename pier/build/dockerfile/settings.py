@@ -146,9 +146,9 @@ def maintainer(stage: Stage, instruction: ast.Maintainer) -> None:
 
 
 def onbuild(stage: Stage, instruction: ast.Onbuild) -> None:
+    """The one instruction that history does not tell of."""
     config = stage.state.config
     stage.state.config = replaced(config, on_build=[*(config.on_build or []), instruction.trigger])
-    stage.state.note(f"ONBUILD {instruction.trigger}")
 
 
 SETTINGS: Final[dict[type[ast.Instruction], Callable[[Stage, Any], None]]] = {

@@ -41,7 +41,7 @@ ROWS = [
     ("HEALTHCHECK NONE", ['(HEALTHCHECK &{["NONE"] "0s" "0s" "0s" "0s" \'\\x00\'})']),
     ("STOPSIGNAL SIGINT", ["(STOPSIGNAL SIGINT)"]),
     ("MAINTAINER me <me@x>", ["(MAINTAINER me <me@x>)"]),
-    ("ONBUILD RUN  a   b", ["(ONBUILD RUN  a   b)"]),
+    ("ONBUILD RUN  a   b", []),
     ("RUN <<E\necho hi\necho ho\nE", ["RUN /bin/sh -c echo hi\necho ho\n # buildkit"]),
     ("RUN <<E cat\ntext\nE", ["RUN /bin/sh -c <<E cat\ntext\nE # buildkit"]),
     ("RUN <<E\n#!/bin/sh\necho hi\nE", ["RUN /bin/sh -c /dev/pipes/E # buildkit"]),
