@@ -3,10 +3,12 @@
 import base64
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
+from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from pier.build.cachemounts import folder_of
 from pier.build.deps import Build
 from pier.build.export.epoch import epoch_of
 from pier.build.export.image import best, to_store
@@ -16,7 +18,7 @@ from pier.build.export.outputs import Wanted, wanted
 from pier.build.export.registry import Pushed, push, record_push
 from pier.build.export.steps import Part, Step, step
 from pier.build.export.tree import tree_tar
-from pier.build.graph import Graph, Rootfs, VertexId
+from pier.build.graph import Exec, Graph, Rootfs, VertexId
 from pier.build.remotecacheexport import export_cache
 from pier.build.remotecacherecords import records_of
 from pier.errors import InvalidArgument
@@ -64,8 +66,16 @@ async def export(build: Build, graph: Graph, roots: Mapping[VertexId, Rootfs]) -
         images += stored
         metadata.update(told)
     if build.request.cache_to:
-        await export_cache(build, records_of(build), roots.values())
+        await export_cache(build, records_of(build), roots.values(), _mounts(build, graph))
     return Exported(tuple(dict.fromkeys(images)), metadata)
+
+
+def _mounts(build: Build, graph: Graph) -> dict[str, Path]:
+    """The folders of the cache mounts that the build's steps have, by ID."""
+    steps = [vertex.op for vertex in graph.vertices.values() if isinstance(vertex.op, Exec)]
+    return {
+        mount.id: folder_of(build.deps, mount.id) for step in steps for mount in step.mounts if mount.type == "cache"
+    }
 
 
 async def _one(build: Build, made: Sequence[Made], output: Wanted, shown: Step) -> tuple[list[Digest], Metadata]:
