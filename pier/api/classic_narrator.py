@@ -159,7 +159,7 @@ class Narrator:
     def _flush(self, line: Line, vertex: str) -> bool:
         """Tell what it wrote so far; true where it is through."""
         logs = self._logs.get(vertex, [])
-        if logs and line.run and vertex not in self._running:
+        if logs and line.keyword == "RUN" and vertex not in self._running:
             self._running.add(vertex)
             self._tell({"stream": f" ---> Running in {_short(vertex)}\n"})
         for message in logs:
@@ -170,9 +170,9 @@ class Narrator:
 
     def _end(self, line: Line, vertices: list[str]) -> None:
         last = self._states.get(vertices[-1]) if vertices else None
-        if line.run and last is not None and last.cached:
+        if line.keyword != "FROM" and last is not None and last.cached:
             self._tell({"stream": " ---> Using cache\n"})
-        elif line.run and vertices:
+        elif line.keyword == "RUN" and vertices:
             self._tell({"stream": f" ---> Removed intermediate container {_short(vertices[-1])}\n"})
         name = vertices[-1] if vertices else "sha256:" + hashlib.sha256(f"{self._at} {line.text}".encode()).hexdigest()
         self._tell({"stream": f" ---> {_short(name)}\n"})

@@ -22,13 +22,16 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Line(msgspec.Struct, frozen=True):
-    """An instruction. ``vertex`` does it, then come its image's ``triggers``; both may be empty. ``run``: it is RUN."""
+    """An instruction. ``vertex`` does it, then come its image's ``triggers``; both may be empty."""
 
     text: str
     stage: int
-    run: bool = False
     vertex: str = ""
     triggers: tuple[str, ...] = ()
+
+    @property
+    def keyword(self) -> str:
+        return self.text.split(maxsplit=1)[0].upper()
 
 
 def find_target(dockerfile: ast.Dockerfile, target: str) -> int:
@@ -75,8 +78,7 @@ def _stage_lines(index: int, stage: ast.Stage, own: Mapping[int, tuple[str, str]
     for instruction in stage.instructions:
         works = isinstance(instruction, _WORKING)
         number += works
-        run = isinstance(instruction, ast.Run)
-        yield Line(instruction.text, index, run=run, vertex=vertices.get(number, "") if works else "")
+        yield Line(instruction.text, index, vertex=vertices.get(number, "") if works else "")
 
 
 def place_of(name: str, dockerfile: ast.Dockerfile, target: int) -> Place | None:
