@@ -82,7 +82,8 @@ class Jobs:
     def end(self, job: Job) -> None:
         del self._jobs[job.ref]
         job.feed.close()
-        job.returned.cancel()
+        if not job.returned.cancel() and not job.returned.cancelled():
+            job.returned.exception()  # whoever was to be told may have gone
 
     async def find(self, ref: str) -> Job:
         """Return a job that has begun, or does so in the next three seconds. Raises NotFound."""
