@@ -69,11 +69,11 @@ def make_folder(root: Path, path: str) -> None:
 
 
 def _make_one(root: int, path: str) -> None:
-    with suppress(FileNotFoundError):
-        os.close(open_in_root(root, path, os.O_PATH))
-        return
     above, _, name = path.rpartition("/")
     try:
+        with suppress(FileNotFoundError):
+            os.close(open_in_root(root, path, os.O_PATH))
+            return
         parent = open_in_root(root, above or "/", os.O_PATH | os.O_DIRECTORY)
     except NotADirectoryError as error:
         raise InvalidArgument(f"Cannot mkdir: /{above} is not a directory") from error
