@@ -7,6 +7,7 @@ from pier.build.dockerfile.ast import Location
 from pier.build.dockerfile.fault import Fault
 from pier.build.graph import Graph, VertexId
 from pier.build.progress import Event, LogPiece, Progress, VertexState
+from pier.build.stepfailed import StepFailed
 from pier.errors import Cancelled, PierError
 
 _RULE: Final = "------"
@@ -17,7 +18,8 @@ _TAIL: Final = 16 * 1024
 class BuildFailed(Fault):
     """``reason`` is one line in BuildKit's words, without its ``failed to solve: ``; ``shown`` the Dockerfile's lines.
 
-    ``vertex`` and ``step`` (its name) are empty where no step failed; ``output`` are the last lines that it wrote.
+    ``vertex`` and ``step`` (its name) are empty where no step failed; ``output`` are the last lines that it wrote,
+    ``exit_code`` that of its process, 0 where none failed.
     ``str(error)`` is all of it, as BuildKit's clients print it.
     """
 
@@ -30,11 +32,13 @@ class BuildFailed(Fault):
         vertex: str = "",
         step: str = "",
         output: Sequence[str] = (),
+        exit_code: int = 0,
     ) -> None:
         super().__init__(reason, location, sources or {})
         self.vertex = vertex
         self.step = step
         self.output = tuple(output)
+        self.exit_code = exit_code
         log = [_RULE, f" > {step}:", *output, _RULE, ""] if step else []
         self.args = ("\n".join(log) + self.shown + f"failed to solve: {reason}",)
 
@@ -57,7 +61,10 @@ def step_failed(
         return error
     reason = error.reason if isinstance(error, Fault) else str(error) or type(error).__name__
     output = tails.lines(vertex.id)
-    return BuildFailed(reason, vertex.location, sources, vertex=vertex.id, step=vertex.name, output=output)
+    exit_code = error.exit_code if isinstance(error, StepFailed) else 0
+    return BuildFailed(
+        reason, vertex.location, sources, vertex=vertex.id, step=vertex.name, output=output, exit_code=exit_code
+    )
 
 
 class Tails:
