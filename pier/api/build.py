@@ -34,6 +34,8 @@ async def build_image(call: Call) -> web.StreamResponse:
         except BuildFailed as error:
             if not narrator.failed(error):
                 raise InvalidArgument(error.reason) from error
+        finally:
+            await session.close()
 
     return await run_with_progress(call, work)
 

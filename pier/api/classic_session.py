@@ -1,28 +1,48 @@
 """What a build can ask of a client that sent it by ``POST /build``: the archive in the body, and credentials."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pier.api.call import Call
+from pier.api.classic_context import removed, unpacked
 from pier.build.session import Folder
 from pier.errors import Cancelled, NotFound, Unsupported
 from pier.remote.settings import Credentials
 
+_CONTEXT: Final = "upload:context"
+
 
 class ClassicSession:
-    """A :class:`pier.build.session.Session` of one request."""
+    """A :class:`pier.build.session.Session` of one request. ``close`` it."""
 
     def __init__(self, call: Call) -> None:
         self._call = call
         self._credentials = _by_domain(call.header_json("X-Registry-Config", dict[str, Any]) or {})
         self._taken = False
+        self._place: asyncio.Task[Path] | None = None
 
-    def folder(
-        self, name: str, paths: tuple[str, ...], exclude: tuple[str, ...]
-    ) -> AbstractAsyncContextManager[Folder]:
-        raise NotFound(f"the client has no folder {name}: it sent an archive")
+    @asynccontextmanager
+    async def folder(self, name: str, paths: tuple[str, ...], exclude: tuple[str, ...]) -> AsyncIterator[Folder]:
+        """The archive, unpacked when it is first asked for."""
+        if name != _CONTEXT:
+            raise NotFound(f"the client has no folder {name}: it sent an archive")
+        if self._place is None:
+            tmp = self._call.services.images.tmp
+            self._place = asyncio.ensure_future(unpacked(tmp, self.upload("context")))
+        place = await asyncio.shield(self._place)
+        yield Folder(place / "context", f"classic:{place.name}")
+
+    async def close(self) -> None:
+        """Nothing of the archive is left then."""
+        if self._place is None:
+            return
+        self._place.cancel()
+        await asyncio.wait([self._place])
+        if not self._place.cancelled() and self._place.exception() is None:
+            await removed(self._place.result())
 
     async def upload(self, name: str) -> AsyncIterator[bytes]:
         if name != "context" or self._taken:
