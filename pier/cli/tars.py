@@ -17,9 +17,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from io import FileIO
-    from typing import Any
+    from typing import Any, Protocol
 
-    from pier.client.http import Response
+    class Packed(Protocol):
+        """A response, or whatever else gives the bytes of an archive."""
+
+        def pieces(self) -> Iterator[bytes]: ...
+
 
 PIECE = 1 << 18
 
@@ -92,7 +96,7 @@ def _walk(folder: str, name: str) -> Iterator[str]:
 class _Reader:
     """A response's body as the file that ``tarfile`` reads: forward only, and content without detours."""
 
-    def __init__(self, response: Response) -> None:
+    def __init__(self, response: Packed) -> None:
         self._pieces = response.pieces()
         self._rest = b""
         self.position = 0
@@ -131,7 +135,7 @@ class _Reader:
             size -= len(piece)
 
 
-def unpack(response: Response, folder: str, rename: Callable[[str], str], owners: bool) -> int:
+def unpack(response: Packed, folder: str, rename: Callable[[str], str], owners: bool) -> int:
     """Unpack below ``folder``; returns how many bytes came. Raises DataCorrupted for an entry that leaves it."""
     reader = _Reader(response)
     directories: list[tuple[str, tarfile.TarInfo]] = []

@@ -17,6 +17,7 @@ ROWS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
     (COMMON, ("run", "container run"), "run:RUN", "Create a container from an image and start it"),
     (COMMON, ("exec", "container exec"), "exec:EXEC", "Run a command in a running container"),
     (COMMON, ("ps", "container ls", "container list", "container ps"), "ps:PS", "List containers"),
+    (COMMON, ("build", "image build", "builder build", "buildx build", "buildx b"), "build:BUILD", "Build an image"),
     (COMMON, ("pull", "image pull"), "transfer:PULL", "Download an image from a registry"),
     (COMMON, ("push", "image push"), "transfer:PUSH", "Upload an image to a registry"),
     (COMMON, ("images", "image ls", "image list"), "images:IMAGES", "List images"),
@@ -80,8 +81,8 @@ ROWS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
 )
 
 GROUPS = {
-    "builder": "Manage the build cache",
-    "buildx": "Manage the build cache, as buildx calls it",
+    "builder": "Build images and manage the build cache",
+    "buildx": "Build images and manage the build cache, as buildx calls it",
     "container": "Manage containers",
     "image": "Manage images",
     "network": "Manage networks",

@@ -147,9 +147,9 @@ class Client:
             raise refusal
         return response
 
-    def hijack(self, path: str, query: Query | None = None, body: Any = None) -> Hijacked:
+    def hijack(self, path: str, query: Query | None = None, body: Any = None, protocol: str = "tcp") -> Hijacked:
         """POST and take the connection over. The daemon has attached when this returns."""
-        headers = {"Connection": "Upgrade", "Upgrade": "tcp", "Content-Type": "application/json"}
+        headers = {"Connection": "Upgrade", "Upgrade": protocol, "Content-Type": "application/json"}
         payload = b"" if body is None else encode(body).encode("utf-8", "surrogateescape")
         while True:
             connection = Connection(self.endpoint.connect())

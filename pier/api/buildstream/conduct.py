@@ -107,12 +107,14 @@ def _raise_nonsense(reading: "asyncio.Task[None]") -> None:
 
 
 def failure(error: PierError) -> bytes:
-    """``message``: one line; ``shown``: the lines of the Dockerfile that it is about."""
+    """``message``: one line; ``shown``: the Dockerfile's lines; ``step`` and ``output``: who failed, its last lines."""
     return msgspec.json.encode(
         {
             "kind": type(error).__name__,
             "message": getattr(error, "reason", "") or error.message,
             "shown": getattr(error, "shown", ""),
             "vertex": getattr(error, "vertex", ""),
+            "step": getattr(error, "step", ""),
+            "output": getattr(error, "output", ()),
         }
     )
