@@ -48,8 +48,9 @@ def _images(call: Call) -> tuple[int, list[dict[str, Any]]]:
     shared = image_views.shared_sizes(images, sizes)
     users = Counter(live.record.image_id for live in call.services.containers.registry)
     summaries = [image_views.summary(image, containers=users[image.id], shared=shared[image.id]) for image in images]
-    alone = layers_of(call.services.builds, call.services.builds.cache.list()).alone
-    return sum(size for chain, size in sizes.items() if chain not in alone), summaries
+    cache = layers_of(call.services.builds, call.services.builds.cache.list())
+    total = cache.bodies.size(sizes.keys()) - cache.size
+    return total, summaries
 
 
 def _volumes(call: Call) -> list[dict[str, Any]]:

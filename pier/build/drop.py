@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from pier.build.bodies import Bodies
 from pier.build.cache import CacheRecord
 from pier.build.deps import Deps
 from pier.images.release import release_layers
@@ -11,11 +12,12 @@ from pier.linux.trees import move_aside, remove_tree
 from pier.log import trace
 
 
-async def release_loose(deps: Deps) -> int:
-    """Remove the layers that no record has any more, unless someone else needs them; their bytes."""
+async def release_loose(deps: Deps, bodies: Bodies | None = None) -> int:
+    """Remove the layers that no record has any more, unless someone else needs them. Returns the bytes freed."""
     freed = 0
     for chain in deps.held.take_loose():
-        freed += sum(layer.size for layer in await release_layers(deps.images, chain))
+        for layer in await release_layers(deps.images, chain):
+            freed += bodies.removed(layer) if bodies is not None else layer.size
     return freed
 
 

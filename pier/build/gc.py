@@ -49,9 +49,7 @@ class _Eviction:
         self._children = Counter(layer.parent for layer in deps.snapshots.layers().values())
         self._folders = {record.key: record for record in records if record.path}
         self._queue: list[tuple[int, str]] = []
-        self.total = sum(record.size for record in self._folders.values()) + sum(
-            self._layers.all[chain].size for chain in self._layers.alone
-        )
+        self.total = sum(record.size for record in self._folders.values()) + self._layers.size
 
     async def run(self, ceiling: int) -> int:
         before = self.total
@@ -89,7 +87,7 @@ class _Eviction:
             held.keep(chain)
             return
         for layer in removed:
-            self.total -= layer.size
+            self.total -= self._layers.bodies.removed(layer)
             if layer.parent is not None:
                 self._children[layer.parent] -= 1
         if removed[-1].parent is not None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from pier.build.bodies import Bodies
 from pier.build.deps import Deps
 from pier.build.drop import drop_folders, release_loose
 from pier.build.selection import Selection, chosen
@@ -40,6 +41,7 @@ async def prune(deps: Deps, rules: Rules) -> Sequence[Entry]:
     """
     async with deps.held.evicting:
         await release_loose(deps)
+        bodies = await asyncio.to_thread(Bodies, deps.snapshots.layers())
         entries = await asyncio.to_thread(usage, deps)
         removed: list[Entry] = []
         kept = sum(entry.size for entry in entries if not entry.shared)
@@ -47,7 +49,7 @@ async def prune(deps: Deps, rules: Rules) -> Sequence[Entry]:
         for entry in _candidates(entries, rules):
             if rules.keeps and kept <= least:
                 break
-            freed = await _remove(deps, entry)
+            freed = await _remove(deps, entry, bodies)
             if freed is not None:
                 kept -= freed
                 removed.append(msgspec.structs.replace(entry, size=freed))
@@ -90,7 +92,7 @@ def _candidates(entries: Iterable[Entry], rules: Rules) -> list[Entry]:
     return sorted(found, key=lambda entry: (entry.record.used, -len(entry.record.diff_ids)))
 
 
-async def _remove(deps: Deps, entry: Entry) -> int | None:
+async def _remove(deps: Deps, entry: Entry, bodies: Bodies) -> int | None:
     """Bytes freed; None where it has come into use meanwhile."""
     if entry.record.path:
         return entry.size if await drop_folders(deps, [entry.record]) else None
@@ -99,7 +101,7 @@ async def _remove(deps: Deps, entry: Entry) -> int | None:
     deps.cache.remove([entry.record.key])
     deps.held.remove([entry.record.key])
     trace("build:forgotten")
-    return await release_loose(deps)
+    return await release_loose(deps, bodies)
 
 
 def _forget_the_rest(deps: Deps, rules: Rules) -> None:

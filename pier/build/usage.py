@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from pier.build.bodies import Bodies
 from pier.build.cache import CacheRecord
 from pier.build.deps import Deps
 from pier.linux.files import used_bytes
@@ -24,13 +25,12 @@ class Entry(msgspec.Struct, frozen=True):
     """A record that has something on disk; or, not ``recorded``, a layer that only lies below those of records.
 
     ``size``: bytes; what two records share is counted with the one that was used last. ``shared``: an image or a
-    container needs it too. ``layers``: chain IDs of the layers that are counted here.
+    container needs it too.
     """
 
     id: str
     record: CacheRecord
     size: int
-    layers: tuple[Digest, ...] = ()
     parents: tuple[str, ...] = ()
     in_use: bool = False
     shared: bool = False
@@ -59,6 +59,12 @@ class Layers:
     shared: frozenset[Digest]
     alone: frozenset[Digest]
     used: Mapping[Digest, int]
+    bodies: Bodies
+
+    @property
+    def size(self) -> int:
+        """Bytes that only the cache has on disk."""
+        return self.bodies.size(self.bodies.only(self.alone))
 
 
 def layers_of(deps: Deps, records: Sequence[CacheRecord]) -> Layers:
@@ -73,7 +79,7 @@ def layers_of(deps: Deps, records: Sequence[CacheRecord]) -> Layers:
     found = {chain: there[chain] for chain in _below(there, held)}
     with_image = deps.images.store.images_with_layer
     shared = frozenset(chain for chain in found if chain in in_containers or with_image(chain))
-    return Layers(found, shared, frozenset(found.keys() - shared), used)
+    return Layers(found, shared, frozenset(found.keys() - shared), used, Bodies(there))
 
 
 def _below(layers: Mapping[Digest, Layer], tops: list[Digest]) -> set[Digest]:
@@ -90,44 +96,60 @@ def _below(layers: Mapping[Digest, Layer], tops: list[Digest]) -> set[Digest]:
 def usage(deps: Deps) -> list[Entry]:
     """Everything of the cache that is on disk, what was used last first. Walks through folders: call it in a thread."""
     records = sorted(deps.cache.list(), key=lambda record: record.used, reverse=True)
-    layers = layers_of(deps, records)
-    left = dict(layers.all)
+    count = _Count(layers_of(deps, records))
     entries = []
     for record in records:
-        entry = _folder(deps, record) if record.path else _step(deps, record, layers, left)
+        entry = _folder(deps, record) if record.path else _step(deps, record, count)
         if entry is not None:
             entries.append(entry)
-    return entries + [_lone(deps, layer) for chain, layer in left.items() if chain in layers.alone]
+    left = [chain for chain in count.layers.alone if chain not in count.counted]
+    return entries + [_lone(deps, count, chain) for chain in left]
+
+
+class _Count:
+    """Counts every layer once, and of twins one; what an image has, too, is not the cache's alone."""
+
+    def __init__(self, layers: Layers) -> None:
+        self.layers = layers
+        self.counted: set[Digest] = set()
+        self._bodies = {layers.bodies.of(chain) for chain in layers.alone - layers.bodies.only(layers.alone)}
+
+    def take(self, chain: Digest) -> int:
+        """The bytes of a layer that are counted nowhere yet."""
+        if chain in self.counted:
+            return 0
+        self.counted.add(chain)
+        body = self.layers.bodies.of(chain)
+        if chain in self.layers.alone and body in self._bodies:
+            return 0
+        self._bodies.add(body)
+        return self.layers.all[chain].size
 
 
 def _folder(deps: Deps, record: CacheRecord) -> Entry | None:
     folder = deps.root / record.path
     if not folder.is_dir():
         return None
-    return Entry(id_of(record.key), record, used_bytes(folder), (), _parents(record), record.key in deps.in_use)
+    return Entry(id_of(record.key), record, used_bytes(folder), _parents(record), record.key in deps.in_use)
 
 
-def _step(deps: Deps, record: CacheRecord, layers: Layers, left: dict[Digest, Layer]) -> Entry | None:
-    """``left``: layers that are counted nowhere yet; taken out of it are those that are counted here."""
-    own = [chain for chain in deps.held.own(record) if chain in layers.all]
+def _step(deps: Deps, record: CacheRecord, count: _Count) -> Entry | None:
+    own = [chain for chain in deps.held.own(record) if chain in count.layers.all]
     if not own:
         return None
-    counted = [left.pop(chain) for chain in own if chain in left]
     return Entry(
         id_of(record.key),
         record,
-        sum(layer.size for layer in counted),
-        tuple(layer.chain_id for layer in counted),
+        sum(count.take(chain) for chain in own),
         _parents(record),
         any(chain in deps.images.pins for chain in own),
-        all(chain in layers.shared for chain in own),
+        all(chain in count.layers.shared for chain in own),
     )
 
 
-def _lone(deps: Deps, layer: Layer) -> Entry:
-    chain = layer.chain_id
-    record = CacheRecord(key=chain, description="layer of a removed image", size=layer.size)
-    return Entry(id_of(chain), record, layer.size, (chain,), in_use=chain in deps.images.pins, recorded=False)
+def _lone(deps: Deps, count: _Count, chain: Digest) -> Entry:
+    record = CacheRecord(key=chain, description="layer of a removed image")
+    return Entry(id_of(chain), record, count.take(chain), in_use=chain in deps.images.pins, recorded=False)
 
 
 def _parents(record: CacheRecord) -> tuple[str, ...]:
