@@ -12,7 +12,7 @@ import msgspec
 from pier.build.context.files import Selector
 from pier.build.deps import Build
 from pier.build.graph import Exec, Rootfs, Vertex
-from pier.build.ops.op import Result
+from pier.build.ops.op import Absent, Result
 from pier.build.sandboxes import Sandbox
 from pier.build.stepfailed import StepFailed
 from pier.build.steplog import StepLog
@@ -21,7 +21,7 @@ from pier.build.stepspec import HOSTNAME, Place, environment, hosts_text, mount_
 from pier.build.stubs import Stubs
 from pier.build.threads import in_thread
 from pier.build.worktree import Worktree, worktree
-from pier.errors import Forbidden, InvalidArgument
+from pier.errors import Forbidden, InvalidArgument, NotFound
 from pier.linux.files import make_folder
 from pier.runtime import bundle
 from pier.runtime.host import all_devices
@@ -47,8 +47,15 @@ async def _digest(build: Build, op: Exec, number: int, inputs: Sequence[Result])
         return ""
     from pier.build.context.contents import content_digest
 
-    selector = Selector((_literal(mount.source),), follow=True)
-    return str(await content_digest(build, inputs[mount.input], selector))
+    source = inputs[mount.input]
+    try:
+        return str(await content_digest(build, source, Selector((_literal(mount.source),), follow=True)))
+    except Absent:
+        raise Absent(mount.input) from None
+    except NotFound:
+        if isinstance(source, Rootfs) and source.chain not in build.deps.snapshots.layers():
+            raise Absent(mount.input) from None
+        raise
 
 
 def _literal(path: str) -> str:
