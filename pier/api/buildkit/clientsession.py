@@ -24,6 +24,7 @@ from pier.remote.settings import Credentials
 
 _SECRET: Final = "/moby.buildkit.secrets.v1.Secrets/GetSecret"
 _CREDENTIALS: Final = "/moby.filesync.v1.Auth/Credentials"
+_IGNORE: Final = ".dockerignore"
 _CACHE: Final = "cache:"
 _EXPORT: Final = "export"
 _LOCAL: Final = "local:"  # before the names of the client's stores
@@ -48,7 +49,13 @@ class ClientSession:
     ) -> AbstractAsyncContextManager[Folder]:
         if name.startswith(_CACHE):
             return self._cache(self._request.cache_from[int(name.removeprefix(_CACHE))].attributes)
-        return filesync.folder(self._attached, self._deps, name, paths, exclude)
+        return filesync.folder(
+            self._attached, self._deps, name, paths, exclude, keep=not self._reads_ahead(name, paths)
+        )
+
+    def _reads_ahead(self, name: str, paths: tuple[str, ...]) -> bool:
+        """Whether it is only about the Dockerfile and what goes with it: a file or two, and not all of the folder."""
+        return self._request.dockerfile_context == f"local:{name}" or any(path.endswith(_IGNORE) for path in paths)
 
     @asynccontextmanager
     async def _cache(self, attributes: Mapping[str, str]) -> AsyncIterator[Folder]:

@@ -1,21 +1,20 @@
 """The client's folders: it tells of every file, in order, and sends those whose content is not here yet."""
 
 import asyncio
-import tempfile
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Final, Protocol
 
+from pier.api.buildkit import contexts
 from pier.api.buildkit.calls import client_errors, metadata
 from pier.api.buildkit.freshfolder import FreshFolder
+from pier.api.buildkit.keptfolder import KeptFolder
 from pier.api.buildkit.packets import PacketStream, open_packets
 from pier.api.buildkit.proto.fsutil_pb2 import Packet, Stat
 from pier.api.buildkit.sessions import Attached
 from pier.build.deps import Deps
 from pier.build.session import Folder
 from pier.errors import InvalidArgument, NotFound
-from pier.linux import trees
 
 _SYNC: Final = "/moby.filesync.v1.FileSync/DiffCopy"
 
@@ -35,17 +34,26 @@ class Sink(Protocol):
 
 @asynccontextmanager
 async def folder(
-    session: Attached, deps: Deps, name: str, paths: tuple[str, ...], exclude: tuple[str, ...]
+    session: Attached, deps: Deps, name: str, paths: tuple[str, ...], exclude: tuple[str, ...], *, keep: bool
 ) -> AsyncIterator[Folder]:
-    """Yield the client's folder ``name``, up to date. Raises NotFound where it has none of that name."""
+    """Yield the client's folder ``name``, up to date. Raises NotFound where it has none of that name.
+
+    ``keep``: for the next build, if the client can say by which name it will find it again.
+    """
     if not session.offers(_SYNC):
         raise NotFound("no local sources enabled")
-    place = Path(tempfile.mkdtemp(dir=deps.images.tmp))
-    try:
-        await _fill(session, place, _headers(name, paths, exclude))
-        yield Folder(place, f"{session.id}:{name}")
-    finally:
-        await asyncio.to_thread(trees.remove_tree, place)
+    headers = _headers(name, paths, exclude)
+    key = contexts.key_of(session.shared_key, name) if keep and session.shared_key else ""
+    if key and key not in deps.in_use:
+        async with contexts.kept(deps, key, f"local source for {name}") as (place, record):
+            sink = KeptFolder(place)
+            await _fill(session, sink, headers)
+            record(sink.size)
+            yield Folder(place, key)
+    else:
+        async with contexts.passing(deps) as place:
+            await _fill(session, FreshFolder(place), headers)
+            yield Folder(place, place.name)
 
 
 def _headers(name: str, paths: tuple[str, ...], exclude: tuple[str, ...]) -> list[tuple[str, str]]:
@@ -60,8 +68,7 @@ def _headers(name: str, paths: tuple[str, ...], exclude: tuple[str, ...]) -> lis
     return metadata(values)
 
 
-async def _fill(session: Attached, place: Path, headers: list[tuple[str, str]]) -> None:
-    sink = FreshFolder(place)
+async def _fill(session: Attached, sink: FreshFolder, headers: list[tuple[str, str]]) -> None:
     try:
         with client_errors():
             async with open_packets(session.channel, _SYNC, headers) as stream:

@@ -26,6 +26,7 @@ class FreshFolder:
         self._told = 0
         self._open: dict[int, tuple[int, Stat]] = {}
         self._folders: list[Stat] = []
+        self._entered: tuple[str, int] | None = None
 
     def entry(self, told: Stat) -> bool:
         number, self._told = self._told, self._told + 1
@@ -38,22 +39,35 @@ class FreshFolder:
         path = os.fsdecode(told.path)
         _check(path)
         folder, _, name = path.rpartition("/")
-        parent = open_in_root(self._root, folder, _FOLDER, follow=False)
-        try:
-            if stat.S_ISDIR(mode):
-                os.mkdir(name, 0o700, dir_fd=parent)
-                self._folders.append(told)
-            elif stat.S_ISLNK(mode):
-                os.symlink(told.linkname, os.fsencode(name), dir_fd=parent)
-                _finish(parent, name, told, follow=False)
-            elif told.linkname:
-                _check(os.fsdecode(told.linkname))
-                self._link(os.fsdecode(told.linkname), parent, name)
-            elif stat.S_ISREG(mode):
-                self._open[number] = (os.open(name, _NEW, 0o600, dir_fd=parent), told)
-                return True
-        finally:
-            os.close(parent)
+        return self._place(number, told, mode, self._enter(folder), name)
+
+    def _enter(self, folder: str) -> int:
+        """A descriptor of the folder, which is most often that of the file before."""
+        if self._entered is None or self._entered[0] != folder:
+            descriptor = open_in_root(self._root, folder, _FOLDER, follow=False)
+            self._leave()
+            self._entered = (folder, descriptor)
+        return self._entered[1]
+
+    def _leave(self) -> None:
+        if self._entered is not None:
+            os.close(self._entered[1])
+            self._entered = None
+
+    def _place(self, number: int, told: Stat, mode: int, parent: int, name: str) -> bool:
+        """Make the file; whether its content is wanted."""
+        if stat.S_ISDIR(mode):
+            os.mkdir(name, 0o700, dir_fd=parent)
+            self._folders.append(told)
+        elif stat.S_ISLNK(mode):
+            os.symlink(told.linkname, os.fsencode(name), dir_fd=parent)
+            os.utime(name, ns=(told.modTime, told.modTime), dir_fd=parent, follow_symlinks=False)
+        elif told.linkname:
+            _check(os.fsdecode(told.linkname))
+            self._link(os.fsdecode(told.linkname), parent, name)
+        elif stat.S_ISREG(mode):
+            self._open[number] = (os.open(name, _NEW, 0o600, dir_fd=parent), told)
+            return True
         return False
 
     def _link(self, target: str, parent: int, name: str) -> None:
@@ -91,11 +105,8 @@ class FreshFolder:
         for file, _ in self._open.values():
             os.close(file)
         self._open.clear()
+        self._leave()
         os.close(self._root)
-
-
-def _finish(parent: int, name: str, told: Stat, *, follow: bool) -> None:
-    os.utime(name, ns=(told.modTime, told.modTime), dir_fd=parent, follow_symlinks=follow)
 
 
 def _check(path: str) -> None:

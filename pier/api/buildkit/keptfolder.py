@@ -1,0 +1,64 @@
+"""A client's folder that stays from build to build: only what has changed is sent again."""
+
+import os
+import stat
+from pathlib import Path
+
+from pier.api.buildkit.freshfolder import FreshFolder
+from pier.api.buildkit.gomode import unix_mode
+from pier.api.buildkit.proto.fsutil_pb2 import Stat
+from pier.linux.trees import remove_tree, remove_tree_at
+
+
+class KeptFolder(FreshFolder):
+    """Bring a folder that was filled before up to date. A file counts as unchanged by size, time and mode.
+
+    Contents are written to new files: what was linked to the old one keeps it. The time is set last, so that a file of
+    which only a part came is taken for a changed one.
+    """
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self._path = root
+        self._seen: set[str] = set()
+        self.size = 0
+        """Bytes of all files."""
+
+    def _place(self, number: int, told: Stat, mode: int, parent: int, name: str) -> bool:
+        self._seen.add(os.fsdecode(told.path))
+        self.size += told.size if stat.S_ISREG(mode) else 0
+        try:
+            there = os.lstat(name, dir_fd=parent)
+        except FileNotFoundError:
+            return super()._place(number, told, mode, parent, name)
+        if stat.S_ISDIR(mode) and stat.S_ISDIR(there.st_mode):
+            self._folders.append(told)
+            return False
+        if not told.linkname and _unchanged(there, told, mode):
+            return False
+        remove_tree_at(parent, os.fsencode(name))
+        return super()._place(number, told, mode, parent, name)
+
+    def done(self) -> None:
+        """Remove what the client did not tell of."""
+        self._sweep(self._path, "")
+        super().done()
+
+    def _sweep(self, folder: Path, above: str) -> None:
+        with os.scandir(folder) as entries:
+            found = list(entries)
+        for entry in found:
+            path = above + entry.name
+            if path not in self._seen:
+                remove_tree(folder / entry.name)
+            elif entry.is_dir(follow_symlinks=False):
+                self._sweep(folder / entry.name, path + "/")
+
+
+def _unchanged(there: os.stat_result, told: Stat, mode: int) -> bool:
+    return (
+        stat.S_ISREG(mode)
+        and there.st_mode == unix_mode(told.mode)
+        and there.st_size == told.size
+        and there.st_mtime_ns == told.modTime
+    )

@@ -1,0 +1,85 @@
+"""A folder that stays: what is asked for again, and what goes."""
+
+import os
+import stat
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from pier.api.buildkit.gomode import go_mode
+from pier.api.buildkit.keptfolder import KeptFolder
+from pier.api.buildkit.proto.fsutil_pb2 import Stat
+
+DIR, FILE, LINK = stat.S_IFDIR | 0o755, stat.S_IFREG | 0o644, stat.S_IFLNK | 0o777
+TIME = 1_600_000_000_000_000_001
+
+
+def told(path: str, mode: int = FILE, data: bytes = b"", time: int = TIME, link: str = "") -> tuple[Stat, bytes]:
+    size = len(data) if stat.S_ISREG(mode) else 0
+    return Stat(path=path.encode(), mode=go_mode(mode), modTime=time, size=size, linkname=link.encode()), data
+
+
+def bring(root: Path, *entries: tuple[Stat, bytes]) -> list[str]:
+    """Which contents were wanted."""
+    wanted = []
+    with closing(KeptFolder(root)) as folder:
+        for number, (entry, data) in enumerate(entries):
+            if folder.entry(entry):
+                wanted.append(entry.path.decode())
+                folder.write(number, data)
+                folder.finish(number)
+        folder.done()
+    return wanted
+
+
+def tree(root: Path) -> dict[str, bytes | str]:
+    found: dict[str, bytes | str] = {}
+    for path in sorted(root.rglob("*")):
+        name = str(path.relative_to(root))
+        found[name] = str(path.readlink()) if path.is_symlink() else "" if path.is_dir() else path.read_bytes()
+    return found
+
+
+def test_only_what_has_changed_is_wanted(tmp_path: Path) -> None:
+    first = [told("d", DIR), told("d/a", data=b"a"), told("d/b", data=b"b"), told("l", LINK, link="d/a")]
+    assert bring(tmp_path, *first) == ["d/a", "d/b"]
+    assert bring(tmp_path, *first) == []
+    assert bring(tmp_path, first[0], told("d/a", data=b"A", time=TIME + 1), first[2], first[3]) == ["d/a"]
+    assert bring(tmp_path, first[0], told("d/a", stat.S_IFREG | 0o755, b"A", TIME + 1), first[2], first[3]) == ["d/a"]
+    assert tree(tmp_path) == {"d": "", "d/a": b"A", "d/b": b"b", "l": "d/a"}
+
+
+def test_what_is_not_told_of_goes(tmp_path: Path) -> None:
+    bring(tmp_path, told("d", DIR), told("d/e", DIR), told("d/e/f", data=b"f"), told("g", data=b"g"))
+    bring(tmp_path, told("d", DIR), told("h", data=b"h"))
+    assert tree(tmp_path) == {"d": "", "h": b"h"}
+
+
+@pytest.mark.parametrize("before", [told("x", DIR), told("x", data=b"1"), told("x", LINK, link="y")])
+@pytest.mark.parametrize("after", [told("x", DIR), told("x", data=b"2", time=TIME + 5), told("x", LINK, link="z")])
+def test_one_kind_becomes_another(tmp_path: Path, before: tuple[Stat, bytes], after: tuple[Stat, bytes]) -> None:
+    bring(tmp_path, before)
+    bring(tmp_path, after)
+    there = os.lstat(tmp_path / "x")
+    assert (
+        stat.S_IFMT(there.st_mode) == {DIR: stat.S_IFDIR, FILE: stat.S_IFREG, LINK: stat.S_IFLNK}[_mode(after[0].mode)]
+    )
+
+
+def _mode(mode: int) -> int:
+    return next(each for each in (DIR, FILE, LINK) if go_mode(each) == mode)
+
+
+def test_a_part_of_a_file_is_not_the_file(tmp_path: Path) -> None:
+    with closing(KeptFolder(tmp_path)) as folder:
+        assert folder.entry(told("f", data=b"12345")[0])
+        folder.write(0, b"12345")
+    assert bring(tmp_path, told("f", data=b"12345")) == ["f"]
+
+
+def test_linked_files(tmp_path: Path) -> None:
+    bring(tmp_path, told("a", data=b"1"), told("b", link="a"))
+    assert (tmp_path / "a").stat().st_ino == (tmp_path / "b").stat().st_ino
+    bring(tmp_path, told("a", data=b"2", time=TIME + 1), told("b", data=b"1"))
+    assert tree(tmp_path) == {"a": b"2", "b": b"1"}
