@@ -23,6 +23,7 @@ from pier.build.remotecachesources import Source
 from pier.build.threads import in_thread
 from pier.content.store import ONCE
 from pier.errors import DataCorrupted, PierError
+from pier.images.compressing import compressed
 from pier.images.deps import Images
 from pier.linux import helper
 from pier.linux.trees import remove_tree
@@ -112,9 +113,8 @@ async def _packed(images: Images, name: str, folder: Path, stack: AsyncExitStack
     ingest = images.content.open_ingest(f"{ONCE}mount-{secrets.token_hex(8)}")
     try:
         async with aclosing(_tree(folder)) as made:
-            async for data in made:
-                ingest.write(await asyncio.to_thread(compressor.compress, data))
-        ingest.write(compressor.flush())
+            async for data in compressed(made, compressor):
+                ingest.write(data)
         size, digest = ingest.offset, ingest.commit()
     except BaseException:
         ingest.abort()

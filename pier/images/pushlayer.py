@@ -8,6 +8,7 @@ from typing import Final
 
 from isal import isal_zlib
 
+from pier.images.compressing import compressed
 from pier.images.deps import Images, Progress
 from pier.images.image import Image
 from pier.images.notify import Meter, status
@@ -103,9 +104,11 @@ class LayerPusher:
         meter = Meter(self._progress, "Pushing", key, layer.size)
         gzip = isal_zlib.compressobj(_LEVEL, isal_zlib.DEFLATED, _GZIP)
         async with aclosing(diff.layer_tar(layer)) as pieces:
-            async for piece in pieces:
-                data = await asyncio.to_thread(gzip.compress, piece)
-                meter.add(len(piece))
-                if data:
-                    yield data
-        yield await asyncio.to_thread(gzip.flush)
+            async for data in compressed(_metered(pieces, meter), gzip):
+                yield data
+
+
+async def _metered(pieces: AsyncIterator[bytes], meter: Meter) -> AsyncIterator[bytes]:
+    async for piece in pieces:
+        meter.add(len(piece))
+        yield piece

@@ -4,13 +4,14 @@ import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 import zstandard
 from isal import isal_zlib
 
 from pier.content.store import ONCE
+from pier.images.compressing import Compressor, compressed
 from pier.images.deps import Images
 from pier.oci import mediatypes
 from pier.oci.digest import Digest, hex_of
@@ -102,13 +103,7 @@ async def pieces(images: Images, layer: Layer, form: Descriptor) -> AsyncGenerat
             yield data
 
 
-class _Compressor(Protocol):
-    def compress(self, data: bytes, /) -> bytes: ...
-
-    def flush(self) -> bytes: ...
-
-
-def _compressor(wanted: Compression) -> _Compressor:
+def _compressor(wanted: Compression) -> Compressor:
     if wanted.kind == "zstd":
         return zstandard.ZstdCompressor(level=3 if wanted.level is None else wanted.level).compressobj()
     level = 1 if wanted.level is None else min(wanted.level, isal_zlib.ISAL_BEST_COMPRESSION)
@@ -121,9 +116,8 @@ async def _compressed(images: Images, layer: Layer, wanted: Compression) -> Desc
     ingest = images.content.open_ingest(f"{ONCE}{hex_of(layer.diff_id)}-{secrets.token_hex(4)}")
     try:
         async with aclosing(diff.layer_tar(layer)) as made:
-            async for data in made:
-                ingest.write(await asyncio.to_thread(compressor.compress, data))
-        ingest.write(await asyncio.to_thread(compressor.flush))
+            async for data in compressed(made, compressor):
+                ingest.write(data)
         size = ingest.offset
         digest = ingest.commit()
     except BaseException:
