@@ -1,8 +1,8 @@
 """Executions under way, by cache key: builds that need the same step at the same time share one run of it.
 
 The first to need it leads: the step runs with its session. Others join, see what was logged so far, and then the rest.
-Whoever is cancelled leaves; when the last has left the step is cancelled. A step that reads the leader's own folder
-cannot go on without the leader: then those who joined run it themselves.
+Whoever is cancelled leaves; when the last has left the step is cancelled. A step that needs the leader's own folder or
+agent cannot go on without the leader: then those who joined run it themselves.
 """
 
 import asyncio
@@ -14,9 +14,10 @@ import msgspec
 
 from pier.build.graph import Rootfs
 from pier.build.progress import Event, LogPiece, Progress, StatusState, VertexState
-from pier.errors import Cancelled
+from pier.errors import Cancelled, Forbidden, NotFound, Unauthorized
 
 _REPLAYED: Final = 256 * 1024
+_OWN: Final = (Cancelled, Forbidden, NotFound, Unauthorized)
 
 Work = Callable[[Progress, ExitStack], Awaitable[Rootfs]]
 """Runs the step, and tells a state of its vertex when it starts. What the stack is given (pins) lasts until all who
@@ -119,7 +120,7 @@ class Flights:
                 flight = self._under_way[key] = _Flight(work)
             try:
                 await self._attend(key, flight, listener, leads and not movable)
-                if not flight.task.cancelled() and (leads or not _lost_leader(flight)):
+                if not flight.task.cancelled() and (leads or not _leaders_own(flight)):
                     return flight.task.result()
             finally:
                 self._leave(key, flight)
@@ -161,8 +162,8 @@ class Flights:
             del self._under_way[key]
 
 
-def _lost_leader(flight: _Flight) -> bool:
-    """Whether it ended because of the leader's end, which is not a reason for those who joined."""
+def _leaders_own(flight: _Flight) -> bool:
+    """Whether it ended for a reason of the leader's: its end, a secret that it has not, something it may not do."""
     if flight.abandoned or flight.task.cancelled():
         return True
-    return isinstance(flight.task.exception(), Cancelled)
+    return isinstance(flight.task.exception(), _OWN)

@@ -50,9 +50,21 @@ async def run_step(build: Build, step: Step, listener: Listener) -> Rootfs:
     async def work(progress: Progress, stack: ExitStack) -> Rootfs:
         return await _perform(dataclasses.replace(build, progress=progress), step, stack)
 
-    key = f"{step.key} {build.request.id}" if step.vertex.uncached else step.key
-    movable = all(isinstance(each, Rootfs) for each in step.inputs)
-    return await build.deps.flights.fly(key, work, listener, movable=movable)
+    return await build.deps.flights.fly(_shared_key(build, step), work, listener, movable=_movable(step))
+
+
+def _shared_key(build: Build, step: Step) -> str:
+    """What does not change a result can make the step fail: then everybody has his own failure."""
+    request = build.request
+    own = request.id if step.vertex.uncached else ""
+    return repr((step.key, own, request.limits, request.entitlements, step.vertex.environment))
+
+
+def _movable(step: Step) -> bool:
+    """Whether it needs nothing of its build's client while it runs: no folder, no agent."""
+    op = step.vertex.op
+    with_agent = isinstance(op, Exec) and any(mount.type == "ssh" for mount in op.mounts)
+    return not with_agent and all(isinstance(each, Rootfs) for each in step.inputs)
 
 
 async def _perform(build: Build, step: Step, stack: ExitStack) -> Rootfs:

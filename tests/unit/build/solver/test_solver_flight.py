@@ -7,7 +7,8 @@ import pytest
 
 from pier.build.deps import Build
 from pier.build.graph import Graph
-from pier.errors import Cancelled, Conflict
+from pier.build.request import Limits
+from pier.errors import Cancelled, Conflict, Forbidden, NotFound, PierError
 from tests.unit.build.solver.workshop import Drawing, Told, Workshop, copy_of, line, named, turns
 
 STEP = "say hello gate g"
@@ -89,8 +90,9 @@ async def test_a_failure_is_everybodys(shop: Workshop) -> None:
     assert sum(shop.ran.values()) == 1
 
 
-async def test_who_joined_does_not_share_the_leaders_end(shop: Workshop) -> None:
-    """What fails because the leader's client has gone is run again by the next."""
+@pytest.mark.parametrize("kind", [Cancelled, Forbidden, NotFound])
+async def test_who_joined_does_not_share_the_leaders_end(shop: Workshop, kind: type[PierError]) -> None:
+    """What fails because the leader's client has gone, or lacks a secret, is run again by the next."""
     steps = shop.performers[type(line(STEP).vertices[named(line(STEP), STEP)].op)]
     begun = asyncio.Event()
     go_on = asyncio.Event()
@@ -102,7 +104,7 @@ async def test_who_joined_does_not_share_the_leaders_end(shop: Workshop) -> None
             if build.request.id == "one":
                 begun.set()
                 await go_on.wait()
-                raise Cancelled("the client went away")
+                raise kind("the client went away")
             return await steps.execute(build, vertex, inputs)
 
     shop.performers = {**shop.performers, type(line(STEP).vertices[named(line(STEP), STEP)].op): FirstClientGoes()}
@@ -112,7 +114,7 @@ async def test_who_joined_does_not_share_the_leaders_end(shop: Workshop) -> None
     second, _, _ = start(shop, line(STEP), "two")
     await turns()
     go_on.set()
-    with pytest.raises(Cancelled):
+    with pytest.raises(kind):
         await first
     assert await second
     assert shop.ran == {STEP: 1}
@@ -153,3 +155,23 @@ async def test_who_wants_no_cache_does_not_join_what_began_before(shop: Workshop
     assert shop.ran == {STEP: 2}
     shop.gate("g").set()
     await asyncio.gather(first, second)
+
+
+async def test_other_limits_make_another_run(shop: Workshop) -> None:
+    limited = shop.begin("two", limits=Limits(memory=1 << 20))
+    first, _, _ = start(shop, line(STEP), "one")
+    second = asyncio.ensure_future(shop.solve(line(STEP), limited))
+    await turns()
+    assert shop.ran == {STEP: 2}
+    shop.gate("g").set()
+    assert await first == await second
+
+
+async def test_when_the_daemon_stops_everybody_is_told(shop: Workshop) -> None:
+    builds = [start(shop, line(STEP, "write b"), id)[0] for id in ("one", "two")]
+    await turns()
+    await shop.deps.flights.close()
+    for build in builds:
+        with pytest.raises(Cancelled):
+            await build
+    assert shop.running == 0
