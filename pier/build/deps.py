@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pier.build.cache import CacheStore
+from pier.build.context.statcache import StatCache
 from pier.build.flight import Flights
 from pier.build.graph import VertexId
 from pier.build.held import Held
@@ -64,6 +65,7 @@ class Deps:
     flights: Flights = field(default_factory=Flights)
     held: Held = field(default_factory=Held)
     sandboxes: Sandboxes = field(default_factory=Sandboxes)
+    known_files: StatCache = field(default_factory=StatCache)
 
 
 @dataclass(frozen=True, slots=True)

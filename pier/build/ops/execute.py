@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from pier.build.context.contents import content_digest
 from pier.build.context.files import Selector
 from pier.build.deps import Build
 from pier.build.graph import Exec, Rootfs, Vertex
@@ -45,11 +46,9 @@ async def _digest(build: Build, op: Exec, number: int, inputs: Sequence[Result])
     mount = op.mounts[number]
     if mount.type != "bind" or mount.input is None:
         return ""
-    from pier.build.context.contents import content_digest
-
-    source = inputs[mount.input]
+    source, selector = inputs[mount.input], Selector((_literal(mount.source),), follow=True)
     try:
-        return str(await content_digest(build, source, Selector((_literal(mount.source),), follow=True)))
+        return str(await content_digest(build, source, selector, input=mount.input))
     except Absent:
         raise Absent(mount.input) from None
     except NotFound:

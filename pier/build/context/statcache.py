@@ -1,0 +1,84 @@
+"""Digests of files that are known from the last time: by path, size, times, mode and inode, as Git's index does.
+
+One :class:`Known` for each folder and selection; the last few are in memory, all of them are files in a folder
+``digests`` of the builder's own.
+"""
+
+import hashlib
+import os
+from collections import OrderedDict
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from pier.linux.files import atomic_write
+
+Facts = tuple[int, int, int, int, int]
+"""Mode, size, time of modification, time of change (both ns), inode."""
+
+_FOLDER: Final = "digests"
+_IN_MEMORY: Final = 16
+_MOST_IN_MEMORY: Final = 200_000
+_FILES: Final = 256
+NOT_TRUSTED: Final[Facts] = (0, 0, 0, 0, 0)
+
+
+class Known(msgspec.Struct, array_like=True):
+    """``facts`` and ``digests`` by path; ``combined``: of all of it."""
+
+    facts: dict[str, Facts] = {}
+    digests: dict[str, bytes] = {}
+    combined: str = ""
+
+
+class StatCache:
+    """For one thread at a time for each key."""
+
+    def __init__(self) -> None:
+        self._recent: OrderedDict[str, Known] = OrderedDict()
+
+    def get(self, root: Path, folder: str, selection: str) -> Known:
+        """What is known; empty where nothing is."""
+        name = _name(folder, selection)
+        if name in self._recent:
+            self._recent.move_to_end(name)
+            return self._recent[name]
+        try:
+            known = _DECODER.decode((root / _FOLDER / name).read_bytes())
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+            return Known()
+        self._remember(name, known)
+        return known
+
+    def put(self, root: Path, folder: str, selection: str, known: Known) -> None:
+        """Keep it. A disk that is full keeps nothing."""
+        name = _name(folder, selection)
+        self._remember(name, known)
+        with suppress(OSError, UnicodeEncodeError):
+            (root / _FOLDER).mkdir(mode=0o700, exist_ok=True)
+            atomic_write(root / _FOLDER / name, msgspec.msgpack.encode(known))
+            _prune(root / _FOLDER)
+
+    def _remember(self, name: str, known: Known) -> None:
+        self._recent[name] = known
+        self._recent.move_to_end(name)
+        while len(self._recent) > 1 and (
+            len(self._recent) > _IN_MEMORY or sum(len(each.facts) for each in self._recent.values()) > _MOST_IN_MEMORY
+        ):
+            self._recent.popitem(last=False)
+
+
+_DECODER: Final = msgspec.msgpack.Decoder(Known)
+
+
+def _prune(folder: Path) -> None:
+    with os.scandir(folder) as found:
+        files = [(each.stat().st_mtime, each.path) for each in found]
+    for _, path in sorted(files)[:-_FILES]:
+        os.unlink(path)
+
+
+def _name(folder: str, selection: str) -> str:
+    return hashlib.sha256(f"{folder}\0{selection}".encode(errors="surrogateescape")).hexdigest()
