@@ -1,9 +1,11 @@
 """One build, from its request to what comes out: the passes, in their order."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 
 import msgspec
 
+from pier.build.archives import Archives
 from pier.build.binfmt import can_run
 from pier.build.deps import Build, Deps
 from pier.build.dockerfile import ast
@@ -55,7 +57,7 @@ async def build(
     try:
         run = Build(deps, with_options(request), session, tails)
         async with run.lasting:
-            return await _build(run, tails, parsed)
+            return await _build(dataclasses.replace(run, session=Archives(run)), tails, parsed)
     except BaseExceptionGroup as failures:
         first = failures.exceptions[0]
         raise (build_failed(first) if isinstance(first, PierError) else first) from first

@@ -1,5 +1,7 @@
 """From a request to an image, with what needs no step to run: reading, resolving, checking, failing."""
 
+import io
+import tarfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from pier.images.tag import tag_id
 from pier.oci.image import ExecutionConfig, ImageConfig, RootFS, encode_config
 from pier.oci.platform import Platform
 from pier.oci.reference import parse_reference
-from pier.testing.exports import Machine
+from pier.testing.exports import Client, Machine
 from pier.testing.images import layer_tar
 
 BASE = ExecutionConfig(env=["PATH=/bin"], cmd=["sh"], on_build=["LABEL triggered=yes"])
@@ -210,3 +212,51 @@ def test_what_the_processor_runs_itself(tmp_path: Path) -> None:
     host = Platform("amd64", "linux")
     assert can_run(host, host, tmp_path) and can_run(Platform("386", "linux"), host, tmp_path)
     assert not can_run(Platform("amd64", "windows"), host, tmp_path)
+
+
+def archive(compress: str = "", **files: str) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode=f"w:{compress}") as tar:  # type: ignore[call-overload]  # a mode made up
+        for name, text in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(text)
+            tar.addfile(member, io.BytesIO(text.encode()))
+    return buffer.getvalue()
+
+
+class Uploads(Client):
+    """A client that gives ``data`` in small pieces."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__()
+        self._data = data
+
+    async def upload(self, name: str) -> AsyncIterator[bytes]:
+        assert name == "context"
+        for start in range(0, len(self._data), 100):
+            yield self._data[start : start + 100]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [archive(Dockerfile="FROM base\nENV A=1"), archive("gz", Dockerfile="FROM base\nENV A=1"), b"FROM base\nENV A=1"],
+    ids=["tar", "tar.gz", "lone Dockerfile"],
+)
+async def test_a_context_on_standard_input(machine: Machine, data: bytes) -> None:
+    made = machine.build(context="upload:context", tags=("mine",))
+    await build(made.deps, made.request, Uploads(data), machine.told)
+    assert find(machine.images, "mine").config.config.env == ["PATH=/bin", "A=1"]
+    assert list(machine.images.tmp.iterdir()) == []
+
+
+async def test_a_broken_context(machine: Machine) -> None:
+    made = machine.build(context="upload:context")
+    with pytest.raises(BuildFailed):
+        await build(made.deps, made.request, Uploads(archive("gz", Dockerfile="FROM base" * 99)[:120]), machine.told)
+    assert list(machine.images.tmp.iterdir()) == []
+
+
+async def test_a_build_without_a_context(machine: Machine) -> None:
+    made = machine.build(context="")
+    with pytest.raises(BuildFailed, match="failed to read dockerfile: the build has no context"):
+        await build(made.deps, made.request, machine.client, machine.told)
