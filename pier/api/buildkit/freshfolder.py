@@ -15,6 +15,7 @@ from pier.errors import InvalidArgument
 from pier.linux.files import open_in_root
 
 _FOLDER: Final = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW
+_MOST_OPEN: Final = 64
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 
 
@@ -24,7 +25,8 @@ class FreshFolder:
     def __init__(self, root: Path) -> None:
         self._root = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self._told = 0
-        self._open: dict[int, tuple[int, Stat]] = {}
+        self._asked: dict[int, Stat] = {}
+        self._open: dict[int, int] = {}
         self._folders: list[Stat] = []
         self._entered: tuple[str, int] | None = None
 
@@ -66,7 +68,7 @@ class FreshFolder:
             _check(os.fsdecode(told.linkname))
             self._link(os.fsdecode(told.linkname), parent, name)
         elif stat.S_ISREG(mode):
-            self._open[number] = (os.open(name, _NEW, 0o600, dir_fd=parent), told)
+            self._asked[number] = told
             return True
         return False
 
@@ -79,12 +81,27 @@ class FreshFolder:
             os.close(there)
 
     def write(self, number: int, data: bytes) -> None:
-        file = self._open[number][0]
+        file = self._file(number)
         while data:
             data = data[os.write(file, data) :]
 
+    def _file(self, number: int) -> int:
+        """Made with the first of its content: between what is told and what is sent lie tens of thousands of files."""
+        if number not in self._open:
+            if len(self._open) >= _MOST_OPEN:
+                raise InvalidArgument(f"the client sends more than {_MOST_OPEN} files at a time")
+            path = os.fsdecode(self._asked[number].path)
+            folder, _, name = path.rpartition("/")
+            try:
+                self._open[number] = os.open(name, _NEW, 0o600, dir_fd=self._enter(folder))
+            except OSError as error:
+                raise InvalidArgument(f"cannot take {path!r} from the client: {error}") from error
+        return self._open[number]
+
     def finish(self, number: int) -> None:
-        file, told = self._open.pop(number)
+        file = self._file(number)
+        told = self._asked.pop(number)
+        del self._open[number]
         try:
             os.fchmod(file, stat.S_IMODE(unix_mode(told.mode)))
             os.utime(file, ns=(told.modTime, told.modTime))
@@ -102,7 +119,7 @@ class FreshFolder:
                 os.close(folder)
 
     def close(self) -> None:
-        for file, _ in self._open.values():
+        for file in self._open.values():
             os.close(file)
         self._open.clear()
         self._leave()

@@ -61,9 +61,10 @@ def test_paths_that_are_none(folder: FreshFolder, root: Path, path: str) -> None
 
 def test_links_are_no_way_out(folder: FreshFolder, root: Path) -> None:
     folder.entry(told("l", stat.S_IFLNK | 0o777, str(root.parent)))
-    for path in ("l/new", "l/outside"):
+    for number, path in enumerate(("l/new", "l/outside"), start=1):
         with pytest.raises(InvalidArgument, match="cannot take"):
             folder.entry(told(path, stat.S_IFREG | 0o644))
+            folder.write(number, b"x")
     with pytest.raises(InvalidArgument, match="cannot take"):
         folder.entry(told("h", stat.S_IFREG | 0o644, "l/outside"))
     with pytest.raises(InvalidArgument, match="cannot take"):
@@ -73,8 +74,19 @@ def test_links_are_no_way_out(folder: FreshFolder, root: Path) -> None:
 
 def test_a_name_twice(folder: FreshFolder) -> None:
     folder.entry(told("f", stat.S_IFREG | 0o644))
+    folder.entry(told("f", stat.S_IFREG | 0o644))
+    folder.finish(0)
     with pytest.raises(InvalidArgument, match="File exists"):
-        folder.entry(told("f", stat.S_IFREG | 0o644))
+        folder.finish(1)
+
+
+def test_many_files_at_a_time(folder: FreshFolder) -> None:
+    """Told of, they cost nothing; sent, each is an open file."""
+    for number in range(5000):
+        assert folder.entry(told(f"f{number}", stat.S_IFREG | 0o644))
+    with pytest.raises(InvalidArgument, match="more than 64 files at a time"):
+        for number in range(5000):
+            folder.write(number, b"x")
 
 
 @pytest.mark.parametrize("kind", [stat.S_IFCHR, stat.S_IFBLK, stat.S_IFIFO, stat.S_IFSOCK])
