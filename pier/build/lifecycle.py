@@ -3,6 +3,8 @@
 import asyncio
 import time
 from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 from pier.build import recover
@@ -13,6 +15,8 @@ from pier.build.held import own_chains
 from pier.linux.trees import remove_tree
 from pier.oci.digest import Digest
 
+FOLDERS: Final = ("contexts", "git", "mounts")
+"""Below the build root: what is in them is the cache's, and has a record."""
 _DAY: Final = 24 * 3600 * 1_000_000_000
 _FORGOTTEN: Final = 90 * _DAY
 _MOST_RECORDS: Final = 20_000
@@ -39,15 +43,24 @@ async def close(deps: Deps) -> None:
 
 
 def _sound_records(deps: Deps, now: int) -> list[CacheRecord]:
-    for left in trash(deps).iterdir():
-        remove_tree(left)
     records = sorted(deps.cache.list(), key=lambda record: record.used, reverse=True)
+    for left in (*trash(deps).iterdir(), *_strays(deps, records)):
+        remove_tree(left)
     chains = set(deps.snapshots.layers())
     unsound = {record.key for record in records if record.path and not (deps.root / record.path).is_dir()}
     unsound.update(_stale(records, chains, now))
     deps.cache.remove(unsound)
     deps.cache.forget(now - _FORGOTTEN)
     return [record for record in records if record.key not in unsound]
+
+
+def _strays(deps: Deps, records: Iterable[CacheRecord]) -> Iterable[Path]:
+    """Folders that were made and never recorded."""
+    named = {deps.root / record.path for record in records if record.path}
+    named.update(*(path.parents for path in named))
+    for folder in FOLDERS:
+        with suppress(FileNotFoundError):
+            yield from (path for path in (deps.root / folder).iterdir() if path not in named)
 
 
 def _stale(records: Iterable[CacheRecord], chains: set[Digest], now: int) -> Iterable[str]:

@@ -164,3 +164,13 @@ class TestStart:
         left.mkdir(parents=True)
         await opened(tmp_path / "root")
         assert not left.exists()
+
+    async def test_folders_without_a_record_go(self, tmp_path: Path) -> None:
+        shop = await opened(tmp_path / "root")
+        folder(shop)
+        strays = [shop.deps.root / "mounts" / "x" / "y", shop.deps.root / "contexts" / "z"]
+        for stray in strays:
+            stray.mkdir(parents=True)
+        await opened(tmp_path / "root")
+        assert [stray.exists() for stray in strays] == [False, False]
+        assert (shop.deps.root / "mounts" / "npm" / "file").exists()
