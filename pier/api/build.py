@@ -1,8 +1,10 @@
 """``POST /build`` and ``/build/cancel``: the classic builder's endpoints, for clients that do not speak gRPC."""
 
 import asyncio
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from aiohttp import web
 
@@ -17,6 +19,8 @@ from pier.api.services import Services
 from pier.build.build import Built, build
 from pier.build.failures import BuildFailed
 from pier.errors import Cancelled, InvalidArgument
+
+_NO_DOCKERFILE: Final = re.compile(r"\Afailed to read dockerfile: open (.*): no such file or directory\Z", re.DOTALL)
 
 Running = dict[str, asyncio.Task[Built]]
 
@@ -33,7 +37,9 @@ async def build_image(call: Call) -> web.StreamResponse:
                 narrator.succeeded((await _result(job)).images)
         except BuildFailed as error:
             if not narrator.failed(error):
-                raise InvalidArgument(error.reason) from error
+                raise InvalidArgument(
+                    _NO_DOCKERFILE.sub(r"Cannot locate specified Dockerfile: \1", error.reason)
+                ) from error
         finally:
             await session.close()
 

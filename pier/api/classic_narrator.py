@@ -27,6 +27,8 @@ _PULLS: Final = "load metadata for "
 _EXIT: Final = re.compile(r'process (".*") did not complete successfully: exit code: (\d+)', re.DOTALL)
 _MISSING: Final = re.compile(r'"/?([^"]*)": not found\Z')
 
+_RESOLVING: Final = re.compile(r"\A\S+: failed to resolve source metadata for \S+: ")
+
 Message = dict[str, Any]
 
 
@@ -159,13 +161,14 @@ class Narrator:
     def _flush(self, line: Line, vertex: str) -> bool:
         """Tell what it wrote so far; true where it is through."""
         logs = self._logs.get(vertex, [])
-        if logs and line.keyword == "RUN" and vertex not in self._running:
+        state = self._states.get(vertex)
+        ran = bool(logs) or (state is not None and state.completed and not state.cached)
+        if ran and line.keyword == "RUN" and vertex not in self._running:
             self._running.add(vertex)
             self._tell({"stream": f" ---> Running in {_short(vertex)}\n"})
         for message in logs:
             self._tell(message)
         logs.clear()
-        state = self._states.get(vertex)
         return state is not None and bool(state.completed) and not state.error
 
     def _end(self, line: Line, vertices: list[str]) -> None:
@@ -201,7 +204,7 @@ def failure_message(reason: str, step: str) -> Message:
             f"{keyword} failed: file not found in build context or excluded by .dockerignore: "
             f"stat {match[1]}: file does not exist"
         )
-    return error_message(reason)
+    return error_message(_RESOLVING.sub("", reason))
 
 
 def error_message(text: str, code: int = 0) -> Message:
