@@ -115,7 +115,7 @@ class Plan:
     def missing(self) -> list[ImageWanted]:
         """Images that are needed and not known yet."""
         found: dict[ImageName, ImageWanted] = {}
-        self._check()
+        self.stages.check()
         for index in self.order():
             start = self.stages.stage(index).start
             base = self.stages.base(index)
@@ -127,11 +127,6 @@ class Plan:
                     name = self.image_name(origin, None)
                     found.setdefault(name, ImageWanted(name, origin.written))
         return [wanted for name, wanted in found.items() if name not in self._images]
-
-    def _check(self) -> None:
-        """Names are wrong even in stages that nobody needs."""
-        for index in range(len(self.stages.dockerfile.stages)):
-            self._origins(index)
 
 
 def plans(inputs: Inputs) -> list[Plan]:

@@ -155,6 +155,15 @@ class Stages:
         except InvalidArgument as error:
             raise self.expander.fault(f'failed to parse stage name "{name}": {error}', location) from error
 
+    def check(self) -> None:
+        """What Docker refuses even in stages that nobody needs. Raises Fault."""
+        for index, stage in enumerate(self.dockerfile.stages):
+            self.base(index)
+            for instruction in stage.instructions:
+                for name in sources_of(instruction):
+                    if name.isdecimal() or name.lower() == stage.start.name:
+                        self.source(name, index, instruction.location)
+
     def needs(self, index: int, triggers: Sequence[ast.Instruction] = ()) -> Iterator[tuple[Origin, ast.Location]]:
         """What the instructions of a stage, and the ``triggers`` of its base, read from, besides its base."""
         for instruction in (*triggers, *self.instructions(index)):

@@ -190,3 +190,12 @@ def test_five_hundred_stages_are_lowered_at_once() -> None:
     began = time.perf_counter()
     assert len(names_of("FROM busybox AS s0\n" + stages)) == 2 + 2 * 499
     assert time.perf_counter() - began < 1
+
+
+def test_a_stage_that_is_not_needed_may_name_what_is_not_there() -> None:
+    text = "FROM busybox AS a\nCOPY --from=$NOPE /x /x\nFROM busybox AS b\nRUN it"
+    assert ran(text, target="b") == ["it"]
+    with pytest.raises(Fault, match="failed to parse stage name"):
+        graph_of(text, target="a")
+    with pytest.raises(Fault, match="should not be blank"):
+        graph_of("FROM $NOPE AS a\nFROM busybox AS b", target="b")
