@@ -69,6 +69,14 @@ def let_go(images: Images, image: Image, name: Reference) -> None:
     images.store.untag(name.with_digest(image.manifest.digest))
     for entry in index.manifests:
         images.store.untag(name.with_digest(entry.digest))
+        for reference in _only_digests(images, _image_id(entry), name):
+            images.store.untag(reference)
+
+
+def _only_digests(images: Images, image_id: Digest, name: Reference) -> list[Reference]:
+    """What the image is called in the repository of ``name`` where it has no tag there: an earlier pull or push."""
+    found = [each for each in images.store.references(image_id) if each.name == name.name]
+    return [] if any(each.tag for each in found) else found
 
 
 def _entry(images: Images, image: Image) -> Descriptor:

@@ -15,7 +15,7 @@ from pier.build.export.image import best, to_store
 from pier.build.export.layout import archive, plan
 from pier.build.export.made import Made, make
 from pier.build.export.outputs import Wanted, wanted
-from pier.build.export.registry import Pushed, push, record_push
+from pier.build.export.registry import push, record_push
 from pier.build.export.steps import Part, Step, step
 from pier.build.export.tree import tree_tar
 from pier.build.graph import Exec, Graph, Rootfs, VertexId
@@ -92,21 +92,21 @@ async def _image(build: Build, made: Sequence[Made], output: Wanted, shown: Step
         raise InvalidArgument("tag is needed when pushing to registry")
     names = [] if output.by_digest else list(output.names)
     images: list[Image] = await to_store(build, made, names, shown) if output.store else []
-    pushed: list[Pushed] = []
+    pushed: list[Descriptor] = []
     for name in output.names if output.push else ():
         pushed.append(await push(build, made, output, name, shown))
         if images:
-            record_push(build, images, best(made), pushed[-1], name)
+            record_push(build, images[best(made)], pushed[-1], name)
     return [image.id for image in images], _metadata(made, output, pushed)
 
 
-def _metadata(made: Sequence[Made], output: Wanted, pushed: Sequence[Pushed]) -> Metadata:
+def _metadata(made: Sequence[Made], output: Wanted, pushed: Sequence[Descriptor]) -> Metadata:
     """What was pushed is known by its manifest; what is only here by the ID that ``run`` takes."""
     main: str = made[best(made)].id
     told = {"containerimage.config.digest": main, "containerimage.digest": main}
     if pushed:
-        told["containerimage.digest"] = pushed[0].root.digest
-        told["containerimage.descriptor"] = _base64(pushed[0].root)
+        told["containerimage.digest"] = pushed[0].digest
+        told["containerimage.descriptor"] = _base64(pushed[0])
     if output.names:
         told["image.name"] = ",".join(name.canonical for name in output.names)
     return told

@@ -5,8 +5,6 @@ from contextlib import AsyncExitStack, aclosing
 from functools import partial
 from typing import Any
 
-import msgspec
-
 from pier.build.deps import Build
 from pier.build.export.concurrently import concurrently
 from pier.build.export.forms import Compression, as_docker, as_oci, form, pieces
@@ -28,15 +26,11 @@ from pier.remote.repository import Repository
 from pier.snapshots.snapshotter import Layer
 
 
-class Pushed(msgspec.Struct, frozen=True):
-    """``root``: of what the name means now: a manifest, or an index of ``manifests``, which are in order."""
+async def push(build: Build, made: Sequence[Made], output: Wanted, name: Reference, shown: Step) -> Descriptor:
+    """Push the images under ``name``: one as a manifest, several with an index; what the name means there now.
 
-    root: Descriptor
-    manifests: tuple[Descriptor, ...]
-
-
-async def push(build: Build, made: Sequence[Made], output: Wanted, name: Reference, shown: Step) -> Pushed:
-    """Push the images under ``name``: one as a manifest, several with an index. Raises what the registry refuses."""
+    Raises what the registry refuses.
+    """
     credentials = await build.session.credentials(name.domain)
     name = name.with_default_tag()
     repository = await build.deps.registries.repository(name, credentials, push=True)
@@ -58,17 +52,13 @@ async def push(build: Build, made: Sequence[Made], output: Wanted, name: Referen
     target = root.digest if output.by_digest else name.tag or root.digest
     with shown.part(f"pushing manifest for {name.canonical}@{root.digest}"):
         await remote.put_manifest(repository, target, data, media_type)
-    return Pushed(root, tuple(entries))
+    return root
 
 
-def record_push(build: Build, images: Sequence[Image], main: int, pushed: Pushed, name: Reference) -> None:
-    """Remember what the images are called there, and tell. ``main``: which of them the name means here."""
-    store = build.deps.images.store
-    if len(images) > 1:
-        for image, entry in zip(images, pushed.manifests, strict=True):
-            store.tag(name.with_digest(entry.digest), image.id)
-    store.tag(name.with_digest(pushed.root.digest), images[main].id)
-    publish(build.deps.images, "push", images[main].id, name.with_default_tag())
+def record_push(build: Build, image: Image, pushed: Descriptor, name: Reference) -> None:
+    """Remember what the image is called there, and tell."""
+    build.deps.images.store.tag(name.with_digest(pushed.digest), image.id)
+    publish(build.deps.images, "push", image.id, name.with_default_tag())
 
 
 def _index(entries: list[Descriptor], output: Wanted) -> Index:

@@ -176,7 +176,8 @@ async def test_what_stands_under_one_name_is_pushed_and_removed_together(
 ) -> None:
     targets, roots = await two_platforms(machine)
     name = f"{registry.host}/app:1"
-    arm, amd = (await export(machine.build(tags=(name,)), graph_of(*targets), roots)).images
+    outputs = (output("image", name=name, push="true"),)
+    arm, amd = (await export(machine.build(outputs=outputs), graph_of(*targets), roots)).images
     await push(machine.images, machine.registries, parse_reference(name), None, ignore_progress)
     for platform, expected in ((None, amd), (ARM64, arm)):
         pulled = await pull(other.images, other.registries, parse_reference(name), platform, None, ignore_progress)
