@@ -1,5 +1,6 @@
 """``RUN --mount``: what a step sees besides its root file system, made ready on the host while it runs."""
 
+import errno
 import os
 import stat
 from collections.abc import AsyncIterator, Sequence
@@ -9,9 +10,12 @@ from pathlib import Path
 from typing import Final
 
 from pier.build.cachemounts import cache_folder
+from pier.build.context.contents import reading
+from pier.build.context.files import Files
 from pier.build.deps import Build
 from pier.build.graph import Exec
 from pier.build.graph import Mount as Wanted
+from pier.build.hiding import hide
 from pier.build.ops.op import Result
 from pier.build.seeding import copy_tree
 from pier.build.threads import in_thread
@@ -84,27 +88,44 @@ class _Maker:
 
     async def _bind(self, wanted: Wanted) -> None:
         assert wanted.input is not None, "a bind mount has an input"
-        from pier.build.context.contents import reading
-
         root = await self._stack.enter_async_context(reading(self._build, self._inputs[wanted.input]))
-        if not wanted.read_only:
-            root = await self._scratched(root)
+        root = await self._mountable(root)
+        excluded = _excluded(self._inputs[wanted.input])
+        if excluded or not wanted.read_only:
+            root = await self._scratched(root, excluded)
         place = self._place()
         await in_thread(_show_at, root, wanted.source, place)
         self._show(place, wanted, "rbind", "rprivate")
 
-    async def _scratched(self, root: Path) -> Path:
-        """``root`` with a folder on top of it that takes what is written, and is thrown away."""
-        lower, merged = self._place(), self._place()
+    async def _mountable(self, root: Path) -> Path:
+        """``root``, or a copy: the folder of a client in a container is in a mount namespace that is not ours."""
+        place = self._place()
+        try:
+            await in_thread(_show_at, root, "/", place)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            return await self._copied(root)
+        return place
+
+    async def _copied(self, root: Path) -> Path:
+        writer = self._build.deps.snapshots.begin_layer()
+        self._stack.callback(writer.abort)
+        await copy_tree(self._build.deps.images.tmp, root, writer.root)
+        return writer.root
+
+    async def _scratched(self, lower: Path, excluded: tuple[str, ...]) -> Path:
+        """``lower`` with a folder on top of it that hides ``excluded``, takes what is written, and is thrown away."""
+        merged = self._place()
         writer = self._build.deps.snapshots.begin_layer()
         self._stack.callback(writer.abort)
         self._stack.callback(unmount_below, merged)
 
         def make() -> None:
-            _show_at(root, "/", lower)
             work = writer.side / "work"
             work.mkdir(mode=0o700)
             merged.mkdir(mode=0o700)
+            hide(lower, writer.root, excluded)
             options = (f"lowerdir={lower}", f"upperdir={writer.root}", f"workdir={work}", "index=off", "metacopy=off")
             mount(Mount("overlay", "overlay", merged, (*options, "redirect_dir=off", "volatile")))
 
@@ -121,15 +142,12 @@ class _Maker:
     async def _seed(self, wanted: Wanted, folder: Path) -> None:
         if wanted.input is None:
             return
-        from pier.build.context.contents import reading
-
         async with reading(self._build, self._inputs[wanted.input]) as root:
-            place = self._place()
-            await in_thread(_show_at, root, wanted.source, place)
+            found = await in_thread(_open, root, wanted.source, os.O_DIRECTORY)
             try:
-                await copy_tree(self._build.deps.images.tmp, place, folder)
+                await copy_tree(self._build.deps.images.tmp, Path(f"/proc/self/fd/{found}"), folder)
             finally:
-                await in_thread(unmount_below, place)
+                os.close(found)
 
     async def _tmpfs(self, wanted: Wanted) -> None:
         size = (f"size={wanted.size}",) if wanted.size else ()
@@ -182,12 +200,14 @@ class _Maker:
             self.mounted.mounts.append(SpecMount("bind", str(path), each.target, ("bind", "rprivate", "ro")))
 
 
+def _excluded(source: Result) -> tuple[str, ...]:
+    """What a step must not see, though it is there: a client's own folder has what its .dockerignore names."""
+    return source.exclude if isinstance(source, Files) and source.folder.in_place else ()
+
+
 def _show_at(root: Path, source: str, place: Path) -> None:
     """Bind what ``source`` is below ``root``, links followed inside it, at ``place``, which is made."""
-    try:
-        found = open_in_root(root, source, os.O_PATH)
-    except OSError as error:
-        raise NotFound(f'"{source}": not found') from error
+    found = _open(root, source)
     try:
         if stat.S_ISDIR(os.fstat(found).st_mode):
             place.mkdir(mode=0o700)
@@ -196,6 +216,13 @@ def _show_at(root: Path, source: str, place: Path) -> None:
         mount(Mount("bind", f"/proc/self/fd/{found}", place, ("bind",)))
     finally:
         os.close(found)
+
+
+def _open(root: Path, source: str, flags: int = 0) -> int:
+    try:
+        return open_in_root(root, source, os.O_PATH | flags)
+    except OSError as error:
+        raise NotFound(f'"{source}": not found') from error
 
 
 def _write(path: Path, data: bytes, mode: int, uid: int, gid: int) -> None:

@@ -13,7 +13,7 @@ from pier.build.context.contents import content_digest
 from pier.build.context.files import Selector
 from pier.build.deps import Build
 from pier.build.graph import Exec, Rootfs, Vertex
-from pier.build.ops.op import Absent, Result
+from pier.build.ops.op import Result
 from pier.build.sandboxes import Sandbox
 from pier.build.stepfailed import StepFailed
 from pier.build.steplog import StepLog
@@ -22,7 +22,7 @@ from pier.build.stepspec import HOSTNAME, Place, environment, hosts_text, mount_
 from pier.build.stubs import Stubs
 from pier.build.threads import in_thread
 from pier.build.worktree import Worktree, worktree
-from pier.errors import Forbidden, InvalidArgument, NotFound
+from pier.errors import Forbidden, InvalidArgument
 from pier.linux.files import make_folder
 from pier.runtime import bundle
 from pier.runtime.host import all_devices
@@ -46,15 +46,8 @@ async def _digest(build: Build, op: Exec, number: int, inputs: Sequence[Result])
     mount = op.mounts[number]
     if mount.type != "bind" or mount.input is None:
         return ""
-    source, selector = inputs[mount.input], Selector((_literal(mount.source),), follow=True)
-    try:
-        return str(await content_digest(build, source, selector, input=mount.input))
-    except Absent:
-        raise Absent(mount.input) from None
-    except NotFound:
-        if isinstance(source, Rootfs) and source.chain not in build.deps.snapshots.layers():
-            raise Absent(mount.input) from None
-        raise
+    selector = Selector((_literal(mount.source),), follow=True)
+    return await content_digest(build, inputs[mount.input], selector, input=mount.input)
 
 
 def _literal(path: str) -> str:
