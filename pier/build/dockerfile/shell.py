@@ -48,9 +48,12 @@ def plain_words(text: str, *, raw: bool) -> list[str]:
 
 
 def visible(text: str, variables: Mapping[str, str], escape: str = "\\") -> str:
-    """The text with the variables that are set, for people to read: quotes stay; as it is where it is malformed."""
+    """The text with the variables that are set, for people to read; as it is where it is malformed.
+
+    As BuildKit names its steps: quotes stay, with the escapes in them; other escapes go.
+    """
     try:
-        return _Lexer(text, variables, escape, quotes=False, keep_unset=True).run().text()
+        return _Lexer(text, variables, escape, raw=True, keep_unset=True).run(raw_escapes=False).text()
     except ExpansionError:
         return text
 
@@ -111,9 +114,9 @@ class _Lexer:
         self._raw = raw
         self._keep_unset = keep_unset
 
-    def run(self) -> _Words:
+    def run(self, *, raw_escapes: bool | None = None) -> _Words:
         try:
-            return self._until(_END, raw_escapes=self._raw)
+            return self._until(_END, raw_escapes=self._raw if raw_escapes is None else raw_escapes)
         except (_Malformed, PatternError) as error:
             raise ExpansionError(f"failed to process {quoted(self._source)}: {error}") from error
 

@@ -86,6 +86,8 @@ SHOWN = [
     ("RUN echo a \\\\", "RUN echo a \\"),
     ("RUN cat <<E\\ F", "RUN cat <<E F"),
     ("RUN ${set", "RUN ${set"),
+    (r"""RUN printf 'a\n$set' \$set "q\n$set" a\b""", r"""RUN printf 'a\n$set' $set "q\nvalue" ab"""),
+    ("RUN it's $set", "RUN it's $set"),
 ]
 
 
