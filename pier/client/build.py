@@ -55,11 +55,11 @@ class BuildFailed(Exception):
 
 
 class Offers:
-    """What this client can give. ``folders``, ``uploads`` (descriptors), ``ssh`` by name; ``secret`` gives bytes."""
+    """What this client can give, by name. ``uploads``: a descriptor, and what was read of it; ``secrets``: bytes."""
 
     def __init__(self) -> None:
         self.folders: dict[str, str] = {}
-        self.uploads: dict[str, int] = {}
+        self.uploads: dict[str, tuple[int, bytes]] = {}
         self.secrets: dict[str, Callable[[], bytes]] = {}
         self.ssh: dict[str, Callable[[], Any]] = {}
         self.credentials: Callable[[str], Json] = lambda domain: {}
@@ -206,9 +206,10 @@ class _Conversation:
         self._link.answer(channel, self._offers.credentials(question["domain"]))
 
     def _upload(self, channel: int, question: Json) -> None:
-        descriptor = self._offers.uploads[question["name"]]
+        descriptor, begun = self._offers.uploads[question["name"]]
         self._uploads[descriptor] = channel
-        self._credit[channel] = WINDOW
+        self._credit[channel] = WINDOW - len(begun)
+        self._link.send(DATA, channel, begun)
         if not _pollable(descriptor):
             self._senders[channel] = _pieces(descriptor)
             return

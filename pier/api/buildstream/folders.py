@@ -1,18 +1,122 @@
-"""The client's folders where they cannot be handed over: what changed of them is sent."""
+"""The client's folders where they cannot be handed over: what changed of them since the last time is sent.
 
+``pier/client/buildfolder.py`` is the other end.
+"""
+
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
-from pier.api.buildstream.link import Link
+import msgspec
+
+from pier.api.buildkit import contexts
+from pier.api.buildkit.freshfolder import FreshFolder
+from pier.api.buildkit.gomode import go_mode
+from pier.api.buildkit.keptfolder import KeptFolder
+from pier.api.buildkit.proto.fsutil_pb2 import Stat
+from pier.api.buildstream.frames import CONTENT, DATA, END, Frame
+from pier.api.buildstream.link import Channel, Link
 from pier.api.buildstream.offers import OfferedFolder
 from pier.build.deps import Deps
 from pier.build.session import Folder
-from pier.errors import Unsupported
+from pier.build.threads import in_thread
+from pier.errors import InvalidArgument
 
 
 @asynccontextmanager
 async def streamed(
-    link: Link, deps: Deps, offered: OfferedFolder, paths: tuple[str, ...], exclude: tuple[str, ...]
+    link: Link, deps: Deps, offered: OfferedFolder, paths: tuple[str, ...], exclude: tuple[str, ...], *, keep: bool
 ) -> AsyncIterator[Folder]:
-    raise Unsupported(f"the folder {offered.name} can only be handed over through the engine's own unix socket")
-    yield Folder(deps.root, offered.key)
+    """Yield the folder, up to date. ``keep`` it for the next build, unless another build has it now."""
+    key = contexts.key_of(offered.key, offered.name)
+    if keep and key not in deps.in_use:
+        async with contexts.kept(deps, key, f"local source for {offered.name}") as (place, record):
+            sink = KeptFolder(place)
+            await _fill(link, offered.name, sink, paths, exclude)
+            record(sink.size)
+            yield Folder(place, key)
+    else:
+        async with contexts.passing(deps) as place:
+            await _fill(link, offered.name, FreshFolder(place), paths, exclude)
+            yield Folder(place, place.name)
+
+
+async def _fill(link: Link, name: str, sink: FreshFolder, paths: tuple[str, ...], exclude: tuple[str, ...]) -> None:
+    try:
+        with link.open() as channel:
+            await channel.ask("folder", name=name, paths=paths, exclude=exclude)
+            await _Filling(channel, sink).run()
+        await in_thread(sink.done)
+    finally:
+        sink.close()
+
+
+class _Filling:
+    """Files are written on a thread, a frame at a time and in their order."""
+
+    def __init__(self, channel: Channel, sink: FreshFolder) -> None:
+        self._channel = channel
+        self._sink = sink
+        self._told = 0
+        self._wanted: set[int] = set()
+
+    async def run(self) -> None:
+        """Raises InvalidArgument for nonsense, and for what the client cannot read."""
+        while (frame := await self._channel.get()).kind != END:
+            wanted = await in_thread(self._take, frame)
+            if wanted is None:
+                await self._channel.close()
+            elif wanted:
+                await self._channel.send(msgspec.json.encode(wanted))
+        if self._wanted:
+            raise InvalidArgument("the client ended before it sent all that it told of")
+
+    def _take(self, frame: Frame) -> list[int] | None:
+        """The numbers that are wanted; None: all has been told."""
+        if frame.kind == DATA:
+            return self._entries(frame.payload)
+        if frame.kind != CONTENT:
+            raise InvalidArgument(f"the client sent {frame.kind} where files are expected")
+        number = int.from_bytes(frame.payload[:4], "big")
+        if number not in self._wanted:
+            raise InvalidArgument(f"the client sent file {number}, which nobody asked for")
+        if len(frame.payload) > 4:
+            self._sink.write(number, frame.payload[4:])
+        else:
+            self._wanted.discard(number)
+            self._sink.finish(number)
+        return []
+
+    def _entries(self, payload: bytes) -> list[int] | None:
+        try:
+            entries = json.loads(payload.decode("utf-8", "surrogateescape"))
+            stats = [_stat(entry) for entry in entries]
+        except (ValueError, TypeError, KeyError) as error:
+            raise InvalidArgument(f"the client told of files in a broken way: {error}") from error
+        wanted = []
+        for stat in stats:
+            if self._sink.entry(stat):
+                wanted.append(self._told)
+                self._wanted.add(self._told)
+            self._told += 1
+        return wanted if entries else None
+
+
+def _stat(entry: list[Any]) -> Stat:
+    path, mode, uid, gid, size, mtime, link, major, minor = entry
+    return Stat(
+        path=_bytes(path),
+        mode=go_mode(mode),
+        uid=uid,
+        gid=gid,
+        size=size,
+        modTime=mtime,
+        linkname=_bytes(link),
+        devmajor=major,
+        devminor=minor,
+    )
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")

@@ -6,15 +6,18 @@ import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from pier.api.buildstream import folders, sshsocket
+from pier.api.buildstream import sshsocket
+from pier.api.buildstream.archive import UploadedFolder
 from pier.api.buildstream.link import Link
 from pier.api.buildstream.offers import Hello, descriptor_path
 from pier.build.deps import Deps
 from pier.build.session import Folder
 from pier.errors import InvalidArgument, NotFound
 from pier.remote.settings import Credentials
+
+_UPLOADED: Final = "upload:context"
 
 
 class StreamSession:
@@ -25,17 +28,32 @@ class StreamSession:
         self._deps = deps
         self._hello = hello
         self._descriptors = descriptors
+        self._uploaded = UploadedFolder(deps.images.tmp, lambda: self.upload("context"))
+
+    async def close(self) -> None:
+        """Nothing of what was uploaded is left then."""
+        await self._uploaded.close()
 
     @asynccontextmanager
     async def folder(self, name: str, paths: tuple[str, ...], exclude: tuple[str, ...]) -> AsyncIterator[Folder]:
+        if name == _UPLOADED:
+            yield Folder(await self._uploaded.path(), f"upload:{self._hello.request.id}")
+            return
         offered = self._hello.folder(name)
         if offered is None:
             raise NotFound(f"the client has no folder {name}")
         if 0 <= offered.descriptor < len(self._descriptors):
             yield _in_place(self._descriptors[offered.descriptor])
             return
-        async with folders.streamed(self._link, self._deps, offered, paths, exclude) as folder:
+        from pier.api.buildstream import folders  # with protobuf and all: only where it is needed
+
+        keep = not self._reads_ahead(name, paths)
+        async with folders.streamed(self._link, self._deps, offered, paths, exclude, keep=keep) as folder:
             yield folder
+
+    def _reads_ahead(self, name: str, paths: tuple[str, ...]) -> bool:
+        """Whether it is only about the Dockerfile and what goes with it: a file or two, and not all of the folder."""
+        return self._hello.request.dockerfile_context == f"local:{name}" or any(map(_is_ignore, paths))
 
     async def upload(self, name: str) -> AsyncIterator[bytes]:
         if name not in self._hello.uploads:
@@ -79,3 +97,7 @@ def _in_place(descriptor: int) -> Folder:
     found = os.fstat(descriptor)
     key = hashlib.sha256(f"in place {found.st_dev}:{found.st_ino}".encode()).hexdigest()
     return Folder(descriptor_path(os.getpid(), descriptor), key, in_place=True)
+
+
+def _is_ignore(path: str) -> bool:
+    return path.endswith(".dockerignore")

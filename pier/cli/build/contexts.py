@@ -17,6 +17,31 @@ if TYPE_CHECKING:
 REMOTE = ("http://", "https://", "git://", "ssh://", "git@", "github.com/")
 GIVEN = ("docker-image://", "target:", "oci-layout://")
 STDIN = "-"
+HEAD = 512
+MAGIC = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd")
+
+
+def _read(limit: int | None) -> bytes:
+    """From standard input: ``limit`` bytes, fewer only at its end; None for all."""
+    parts = []
+    left = 1 << 62 if limit is None else limit
+    while left and (data := os.read(0, min(left, 1 << 16))):
+        parts.append(data)
+        left -= len(data)
+    return b"".join(parts)
+
+
+def is_archive(head: bytes) -> bool:
+    """Whether it begins as a tar does, or something compressed. A tar's first record has its own sum in octal."""
+    if head.startswith(MAGIC):
+        return True
+    if len(head) < HEAD:
+        return False
+    try:
+        told = int(head[148:156].strip(b"\0 ").decode("ascii") or "x", 8)
+    except ValueError:
+        return False
+    return told == sum(head[:148]) + 8 * 32 + sum(head[156:512])
 
 
 def is_remote(text: str) -> bool:
@@ -40,9 +65,7 @@ class Contexts:
         if path == STDIN:
             if dockerfile == STDIN:
                 raise Failure("ERROR: invalid argument: can't use stdin for both build context and dockerfile")
-            self._offers.uploads["context"] = 0
-            request["context"] = "upload:context"
-            request["dockerfile"] = dockerfile or "Dockerfile"
+            self._stdin(dockerfile)
         elif os.path.isdir(path):
             self._offers.folders["context"] = path
             request["context"] = "local:context"
@@ -56,7 +79,17 @@ class Contexts:
         else:
             raise Failure(f'ERROR: unable to prepare context: path "{path}" not found')
         if dockerfile == STDIN:
-            self._from_stdin()
+            self._alone(_read(None))
+
+    def _stdin(self, dockerfile: str) -> None:
+        """An archive, or a Dockerfile alone: the first bytes tell."""
+        head = _read(HEAD)
+        if is_archive(head):
+            self._offers.uploads["context"] = (0, head)
+            self._request.update(context="upload:context", dockerfile=dockerfile or "Dockerfile")
+        else:
+            self._request["context"] = ""
+            self._alone(head + _read(None))
 
     def _dockerfile_beside(self, context: str, dockerfile: str) -> None:
         """In the context it is read with it, elsewhere its folder is one more."""
@@ -81,10 +114,9 @@ class Contexts:
         self._offers.folders["dockerfile"] = folder
         self._request.update(dockerfile=name, dockerfile_context="local:dockerfile")
 
-    def _from_stdin(self) -> None:
+    def _alone(self, data: bytes) -> None:
         from tempfile import mkdtemp
 
-        data = b"".join(iter(lambda: os.read(0, 1 << 16), b""))
         self.temporary = mkdtemp(prefix="pier-dockerfile-")
         with open(os.path.join(self.temporary, "Dockerfile"), "wb") as file:
             file.write(data)
