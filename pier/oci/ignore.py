@@ -121,7 +121,7 @@ class _Pattern:
         """False only where it surely cannot."""
         parts, folders = self.text.split("/"), folder.split("/")
         for part, name in zip(parts, folders, strict=False):
-            if "**" in part or "[" in part:
+            if "**" in part or "[" in part or "\\" in part:
                 return True
             if not re.match(_translate(part)[1], name):
                 return False
@@ -190,28 +190,43 @@ def _translate(pattern: str) -> tuple[str, str]:
     return kind, _in_python("^" + "".join(expression)) + r"\Z"
 
 
+_MEMBER: Final = re.compile(r"(\\.|[^\\])(?:-(\\.|[^\\\]]))?", re.DOTALL)
+_OUTSIDE: Final = re.compile(r"(?:[^\\\[]|\\.?)*", re.DOTALL)
+
+
 def _in_python(expression: str) -> str:
-    """Go's expression as Python's: in a set nothing but ``]``, ``-`` and a first ``^`` is special."""
+    """Go's expression as Python's: its sets have single characters and ranges, nothing else."""
     made: list[str] = []
-    inside = False
     at = 0
     while at < len(expression):
-        char = expression[at]
-        at += 1
-        if char == "\\":
-            char += expression[at : at + 1]
-            at += 1
-        elif inside and char == "]" and made[-1] not in ("[", "[^"):
-            inside = False
-        elif not inside and char == "[":
-            inside = True
-            if expression.startswith("^", at):
-                char += "^"
-                at += 1
-        elif inside and char in "[&~|]":
-            char = "\\" + char
-        made.append(char)
+        outside = _OUTSIDE.match(expression, at)
+        assert outside is not None
+        made.append(outside[0])
+        at = outside.end()
+        if at < len(expression):
+            members, at = _set(expression, at + 1)
+            made.append(members)
     return "".join(made)
+
+
+def _set(expression: str, at: int) -> tuple[str, int]:
+    """The set that begins after ``[``, and where it ends. A first ``]`` is a member."""
+    made = ["["]
+    if expression.startswith("^", at):
+        made.append("^")
+        at += 1
+    while not (expression.startswith("]", at) and made[-1] not in ("[", "^")):
+        match = _MEMBER.match(expression, at)
+        if match is None:
+            raise InvalidArgument(_BAD)
+        first, last = match.groups()
+        made.append(_member(first) + (f"-{_member(last)}" if last else ""))
+        at = match.end()
+    return "".join([*made, "]"]), at + 1
+
+
+def _member(text: str) -> str:
+    return text if text.startswith("\\") else re.escape(text)
 
 
 _SET: Final = re.compile(r"\^?(?:(?:\\.|[^\\\]-])(?:-(?:\\.|[^\\\]-]))?)+\]", re.DOTALL)

@@ -51,6 +51,20 @@ def test_lines(data: bytes, patterns: tuple[str, ...]) -> None:
     assert parse_ignore(data) == patterns
 
 
+SETS = [
+    ("[+--]", "a+,-.", "+,-"),
+    ("[a&&b~~[|]", "a&b~[|-", "a&b~[|"),
+    ("[^a-c]", "abcd", "d"),
+    ("[\\]a\\-]", "a]-\\", "a]-"),
+]
+
+
+@pytest.mark.parametrize(("pattern", "among", "matched"), SETS)
+def test_sets_are_go_s(pattern: str, among: str, matched: str) -> None:
+    matcher = Matcher((pattern,))
+    assert "".join(name for name in among if matcher.excludes(name)) == matched
+
+
 BELOW = [
     (("a",), "a", False),
     (("a", "!a/b"), "a", True),
@@ -60,6 +74,7 @@ BELOW = [
     (("a", "!a/*/c"), "a/b/d", False),
     (("*", "!**/x"), "a/b", True),
     (("*", "!a"), "a", False),
+    (("*", "!a\\/b"), "a", True),
 ]
 
 
