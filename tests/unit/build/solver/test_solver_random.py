@@ -32,7 +32,7 @@ def is_of_one_piece(shop: Workshop, graph: Graph, solved: dict[VertexId, Solved]
         result = solved[id].result
         assert isinstance(result, Rootfs)
         inputs = [solved[each].result for each in vertex.inputs]
-        if isinstance(vertex.op, Copy) and result.chain in layers:
+        if isinstance(vertex.op, Copy) and result.chain is not None and result.chain in layers:
             text = (layers[result.chain].root / "file").read_text()
             assert text == vertex.op.dest + " ".join(str(each.chain) for each in inputs if isinstance(each, Rootfs))
         if isinstance(vertex.op, Exec) and inputs and isinstance(inputs[0], Rootfs):
