@@ -1,5 +1,6 @@
 """From a request to an image, with what needs no step to run: reading, resolving, checking, failing."""
 
+import asyncio
 import io
 import tarfile
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ from pier.build.build import Built, build
 from pier.build.failures import BuildFailed, Tails
 from pier.build.linting import CheckFailed
 from pier.build.progress import LintWarning, LogPiece, VertexState
+from pier.build.reading import read
 from pier.images.lookup import find
 from pier.images.register import register
 from pier.images.tag import tag_id
@@ -260,3 +262,37 @@ async def test_a_build_without_a_context(machine: Machine) -> None:
     made = machine.build(context="")
     with pytest.raises(BuildFailed, match="failed to read dockerfile: the build has no context"):
         await build(made.deps, made.request, machine.client, machine.told)
+
+
+async def test_what_is_left_out_of_a_context(machine: Machine, tmp_path: Path) -> None:
+    folder = machine.client.folders["context"]
+    (folder / "Dockerfile").write_text("FROM base")
+    (folder / "other").write_text("FROM base")
+    (folder / ".dockerignore").write_text("# a comment\n*.o\nDockerfile\n!keep.o\n")
+    (folder / "other.dockerignore").write_text("mine\n")
+    (tmp_path / "named").mkdir()
+    (tmp_path / "named/.dockerignore").write_text("theirs\n")
+    machine.client.folders["named"] = tmp_path / "named"
+    contexts = {"x": "local:named", "y": "docker-image://base"}
+    found = await read(machine.build(contexts=contexts))
+    assert found.excludes == {"context": ("*.o", "Dockerfile", "!keep.o"), "named": ("theirs",)}
+    found = await read(machine.build(dockerfile="other"))
+    assert found.excludes == {"context": ("mine",)}
+
+
+async def test_a_cancelled_build_leaves_nothing(machine: Machine) -> None:
+    class Hanging(Uploads):
+        async def upload(self, name: str) -> AsyncIterator[bytes]:
+            yield archive(Dockerfile="FROM base")[:600]
+            reached.set()
+            await asyncio.Event().wait()
+
+    reached = asyncio.Event()
+    made = machine.build(context="upload:context")
+    task = asyncio.ensure_future(build(made.deps, made.request, Hanging(b""), machine.told))
+    await reached.wait()
+    assert list(machine.images.tmp.iterdir())
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+    assert list(machine.images.tmp.iterdir()) == []
