@@ -16,6 +16,7 @@ from pier.build.deps import Deps
 from pier.build.session import Folder
 from pier.errors import InvalidArgument, NotFound
 
+_AT_ONCE: Final = 64  # packets: a millisecond or two; to go to a thread and back costs more
 _SYNC: Final = "/moby.filesync.v1.FileSync/DiffCopy"
 
 
@@ -126,7 +127,10 @@ async def receive(stream: PacketStream, sink: Sink) -> None:
     receiving = _Receiving(sink)
     finished = False
     async for batch in stream.batches():
-        asked = await asyncio.to_thread(receiving.take, batch)
+        asked: list[Packet] = []
+        for start in range(0, len(batch), _AT_ONCE):
+            asked += receiving.take(batch[start : start + _AT_ONCE])
+            await asyncio.sleep(0)
         if receiving.ended:
             return
         if receiving.satisfied and not finished:
