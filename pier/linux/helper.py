@@ -9,6 +9,7 @@ import errno
 import fcntl
 import importlib.util
 import json
+import marshal
 import os
 import signal
 import sys
@@ -20,6 +21,7 @@ from typing import Any, Final
 
 from pier import errors
 from pier.linux.process import Child, contents, spawn
+from pier.linux.transfer import Group
 
 _PIPE_SIZE: Final = 1 << 20
 _CHUNK: Final = 256 * 1024
@@ -154,6 +156,23 @@ async def start_seal(root: Path, *, skeleton: int) -> Helper:
     Report: ``diff_id``, ``tar_size``, ``size`` (of the files).
     """
     return await start({"task": "seal", "skeleton": skeleton}, root, [skeleton], feeding=False)
+
+
+async def start_transfer(source: int, target: int, groups: list[Group], *, xattrs: bool) -> Helper:
+    """Copy files between two trees: see :mod:`pier.linux.transfer`. The report is empty."""
+    plan = os.memfd_create("plan")
+    try:
+        _write_plan(plan, groups)
+        task = {"task": "transfer", "source": source, "target": target, "plan": plan, "xattrs": xattrs}
+        return await start(task, None, [source, target, plan], feeding=False)
+    finally:
+        os.close(plan)
+
+
+def _write_plan(plan: int, groups: list[Group]) -> None:
+    with open(plan, "wb", closefd=False) as file:
+        marshal.dump(groups, file)
+    os.lseek(plan, 0, os.SEEK_SET)
 
 
 async def inflate(source: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:

@@ -76,6 +76,17 @@ def _seal(task: dict[str, Any]) -> dict[str, Any]:
     return seal(task["skeleton"], b"")
 
 
+def _transfer(task: dict[str, Any]) -> dict[str, Any]:
+    import marshal
+
+    from pier.linux.transfer import transfer
+
+    os.umask(0)
+    with open(task["plan"], "rb") as plan:
+        transfer(task["source"], task["target"], marshal.load(plan), xattrs=task["xattrs"])
+    return {}
+
+
 def _enter(root: int) -> None:
     from pier.linux.helper_tarheader import printable
 
@@ -97,6 +108,7 @@ _TASKS = {
     "regenerate": _regenerate,
     "pack": _pack,
     "seal": _seal,
+    "transfer": _transfer,
     "copy": _copy,
 }
 

@@ -68,7 +68,7 @@ class _Hashing:
         landing = found.anchor if parents else found.name if not found.is_folder else ""
         entries = below if found.is_folder else {"": found.status}
         self._lines.append(f"{len(entries)}\0{found.is_folder}\0{landing}\0".encode(errors="surrogateescape"))
-        if found.is_folder:
+        if found.is_folder and (found.path or self._owned):
             self._lines.append(self._told(found.status))
         for path in sorted(entries):
             self._entry(number, found.path, path, entries[path])

@@ -1,0 +1,187 @@
+"""COPY and ADD: files of contexts, stages and here-documents, and what archives hold, as one layer."""
+
+import asyncio
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from pier.build.context.contents import content_digest, reading
+from pier.build.context.files import Files, Selector
+from pier.build.context.patterns import components
+from pier.build.context.select import Found, find, opened_tree, skipping, walk
+from pier.build.deps import Build
+from pier.build.graph import Copy, CopyItem, Rootfs, Vertex
+from pier.build.landing import Attributes, Landing
+from pier.build.modes import parse_mode
+from pier.build.ops.op import Result
+from pier.build.threads import in_thread
+from pier.build.unpacking import is_archive, unpack_at
+from pier.build.worktree import Worktree, worktree
+from pier.linux import helper
+from pier.linux.files import disk_errors
+from pier.linux.transfer import Group, transfer
+from pier.oci.ignore import Matcher
+from pier.runtime.lookup import account_in
+
+_FEW = 64
+_LITTLE = 4 << 20
+_WORKERS = 2
+
+
+async def key(build: Build, vertex: Vertex, inputs: Sequence[Result]) -> str:
+    """Raises NotFound for a source that is not there, and Absent."""
+    op = _op(vertex)
+    digests = []
+    for item in op.items:
+        if item.input is not None:
+            selector = Selector((item.path,), op.exclude, op.parents)
+            digests.append(await content_digest(build, inputs[item.input], selector, input=item.input))
+    plain = [(item.path if item.input is None else "", item.content, item.unpack) for item in op.items]
+    parts = (op.dest, op.chown, op.chmod, op.parents, op.exclude, plain, digests, _base(op, inputs).chain)
+    return "sha256:" + hashlib.sha256(msgspec.json.encode(("copy", *parts))).hexdigest()
+
+
+async def execute(build: Build, vertex: Vertex, inputs: Sequence[Result]) -> Rootfs:
+    """Raises NotFound, InvalidArgument for what is in the way or an unknown owner, NoSpace."""
+    op = _op(vertex)
+    async with worktree(build.deps, _base(op, inputs)) as tree:
+        copying = _Copying(build, op, tree, await in_thread(_owner, tree.root, op.chown))
+        for item in op.items:
+            await copying.copy(item, inputs)
+        return await tree.commit()
+
+
+def _op(vertex: Vertex) -> Copy:
+    assert isinstance(vertex.op, Copy)
+    return vertex.op
+
+
+def _base(op: Copy, inputs: Sequence[Result]) -> Rootfs:
+    base = inputs[op.base] if op.base is not None else Rootfs()
+    assert isinstance(base, Rootfs)
+    return base
+
+
+def _owner(root: Path, chown: str) -> tuple[int, int] | None:
+    """Numbers of ``user[:group]``; a number alone is both."""
+    if not chown:
+        return None
+    user, has_group, _ = chown.partition(":")
+    account = account_in(root, chown)
+    return (account.uid, account.uid if user.isdigit() and not has_group else account.gid)
+
+
+class _Copying:
+    def __init__(self, build: Build, op: Copy, tree: Worktree, owner: tuple[int, int] | None) -> None:
+        self._build = build
+        self._op = op
+        self._tree = tree
+        self._owner = owner
+        self._mode = parse_mode(op.chmod) if op.chmod else None
+
+    async def copy(self, item: CopyItem, inputs: Sequence[Result]) -> None:
+        if item.input is None:
+            await in_thread(self._write, item)
+            return
+        source = inputs[item.input]
+        async with reading(self._build, source) as folder:
+            with opened_tree(folder) as there, opened_tree(self._tree.root) as here:
+                landing = Landing(there, here, Attributes(self._owner, self._mode, isinstance(source, Rootfs)))
+                archives = await in_thread(self._plan, landing, item, source)
+                await _move(landing)
+                for archive in archives:
+                    await self._unpack(landing, archive)
+                await in_thread(landing.finish)
+
+    def _write(self, item: CopyItem) -> None:
+        with opened_tree(self._tree.root) as here, disk_errors():
+            landing = Landing(here, here, Attributes(self._owner, self._mode, owned=False))
+            landing.write(item.path, (item.content or "").encode(), self._op.dest, self._into(1))
+
+    def _into(self, count: int) -> bool:
+        return self._op.dest.endswith("/") or len(self._op.items) > 1 or count > 1
+
+    def _plan(self, landing: Landing, item: CopyItem, source: Result) -> list[Found]:
+        """Make the folders and list the files; returns the archives that are to be unpacked."""
+        ignored = Matcher(source.exclude) if isinstance(source, Files) and source.exclude else None
+        excluded = Matcher(self._op.exclude) if self._op.exclude else None
+        matches = find(landing.source, item.path, ignored)
+        archives = []
+        with disk_errors():
+            for found in matches:
+                if excluded and found.path and not found.is_folder and excluded.excludes(found.path, False):
+                    continue
+                if item.unpack and not found.is_folder and is_archive(landing.source, found.path):
+                    archives.append(found)
+                    continue
+                below = walk(landing.source, found, skipping(found, ignored, excluded)) if found.is_folder else {}
+                self._land(landing, item, found, below, len(matches))
+        return archives
+
+    def _land(
+        self, landing: Landing, item: CopyItem, found: Found, below: dict[str, os.stat_result], count: int
+    ) -> None:
+        dest, into = self._op.dest, self._into(count)
+        if not self._op.parents:
+            landing.put(found, below, dest, into)
+            return
+        pivot, anchor = _pivot(item.path, found.anchor)
+        landing.parents(pivot, anchor, dest, landing.source)
+        folder = anchor if found.is_folder else anchor.rpartition("/")[0]
+        landing.put(found, below, f"{dest.rstrip('/')}/{folder}", into=True)
+
+    async def _unpack(self, landing: Landing, archive: Found) -> None:
+        here = await in_thread(landing.make_folders, self._op.dest)
+        await unpack_at(landing.source, archive.path, self._tree, here)
+
+
+def _pivot(pattern: str, anchor: str) -> tuple[str, str]:
+    """What of ``anchor`` is left out by ``/./`` in the pattern, and what is kept."""
+    before, has_pivot, _ = pattern.partition("/./")
+    if not has_pivot:
+        return "", anchor
+    count = len(components(before))
+    parts = anchor.split("/")
+    return "/".join(parts[:count]), "/".join(parts[count:])
+
+
+async def _move(landing: Landing) -> None:
+    """A little in a thread, much in helper processes, one a core. Raises NoSpace."""
+    groups, xattrs = list(landing.groups.values()), landing.attributes.owned
+    items = sum(len(group[2]) for group in groups)
+    if items <= _FEW and sum(item[7] for group in groups for item in group[2]) <= _LITTLE:
+        await in_thread(_transfer, landing, groups)
+        return
+    parts = [part for part in _shared(groups) if part]
+    try:
+        async with asyncio.TaskGroup() as workers:
+            for part in parts:
+                workers.create_task(_run(landing, part, xattrs))
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+
+
+def _transfer(landing: Landing, groups: list[Group]) -> None:
+    with disk_errors():
+        transfer(landing.source, landing.target, groups, xattrs=landing.attributes.owned)
+
+
+def _shared(groups: list[Group]) -> list[list[Group]]:
+    """The same number of files for each worker; a large folder is divided."""
+    parts: list[list[Group]] = [[] for _ in range(_WORKERS)]
+    for there, here, items in groups:
+        step = -(-len(items) // _WORKERS)
+        for number, start in enumerate(range(0, len(items), step)):
+            parts[number % _WORKERS].append((there, here, items[start : start + step]))
+    return parts
+
+
+async def _run(landing: Landing, groups: list[Group], xattrs: bool) -> None:
+    running = await helper.start_transfer(landing.source, landing.target, groups, xattrs=xattrs)
+    try:
+        await running.finish()
+    finally:
+        await running.kill()
