@@ -51,7 +51,7 @@ class Steps:
         self.deps = deps
         self.roots = roots
         self.base = base
-        self.client = Keeper()
+        self.client: Keeper = Keeper()
         self.told = Told()
 
     def build(self, **request: Any) -> Build:

@@ -12,6 +12,7 @@ import msgspec
 from pier.build.context.contents import content_digest
 from pier.build.context.files import Selector
 from pier.build.deps import Build
+from pier.build.errorshell import FailedStep, ShellSession
 from pier.build.graph import Exec, Rootfs, Vertex
 from pier.build.ops.op import Result
 from pier.build.sandboxes import Sandbox
@@ -107,13 +108,18 @@ async def _run(
     except InvalidArgument as error:
         log(2, f"{error}\n".encode())
         raise StepFailed(op.args, 1) from error
-    _check(op, result)
+    if result.code:
+        raise await _failed(build, vertex, tree, result)
     return stubs
 
 
-def _check(op: Exec, result: ExitResult) -> None:
-    if result.code:
-        raise StepFailed(op.args, result.code, "cannot allocate memory" if result.oom_killed else "")
+async def _failed(build: Build, vertex: Vertex, tree: Worktree, result: ExitResult) -> StepFailed:
+    """The error; when asked for, the client has first had a shell where it happened."""
+    error = StepFailed(_op(vertex).args, result.code, "cannot allocate memory" if result.oom_killed else "")
+    session = build.session
+    if build.request.error_shell and isinstance(session, ShellSession):
+        await session.failed_step(FailedStep(build.deps, vertex.name, str(error), tree.id, tree.folder, tree.root))
+    return error
 
 
 def _prepare(
