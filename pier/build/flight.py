@@ -25,18 +25,18 @@ wait have the result."""
 
 
 class Listener(msgspec.Struct, frozen=True):
-    """Whom a flight tells: events are rewritten to be of ``vertex``. ``begun`` is called when the step starts.
+    """Whom a flight tells: events are rewritten to be of ``vertex``. ``begun`` is told when the step started.
 
     ``progress`` is None for one whose build sees the log elsewhere.
     """
 
     vertex: str
-    begun: Callable[[], None]
+    begun: Callable[[int], None]
     progress: Progress | None
 
     def tell(self, event: Event) -> None:
         if isinstance(event, VertexState):
-            self.begun()
+            self.begun(event.started)
         elif self.progress is not None:
             self.progress(msgspec.structs.replace(event, vertex=self.vertex))
 

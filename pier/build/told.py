@@ -24,9 +24,11 @@ class Told:
     def announced(self) -> None:
         self._tell(self._state)
 
-    def started(self) -> None:
+    def started(self, at: int = 0) -> None:
+        """``at``: nanoseconds since 1970, 0 for now."""
         if not self._state.started or self._state.completed:
-            self._tell(VertexState(self._state.id, self._state.name, self._state.inputs, started=time.time_ns()))
+            began = at or time.time_ns()
+            self._tell(VertexState(self._state.id, self._state.name, self._state.inputs, started=began))
 
     def completed(self, *, cached: bool = False, error: str = "") -> None:
         self.started()
