@@ -46,8 +46,8 @@ async def test_what_is_written_is_thrown_away(steps: Steps, context: Path) -> No
     script = "cat /m/file; echo new >/m/file; echo y >/m/y; cat /m/file; echo x >/ro/x || echo refused"
     wanted = (Mount("bind", "/m", input=1, source="/in"), Mount("bind", "/ro", input=1, source="/", read_only=True))
     made = await steps.run(script, files(context), mounts=wanted)
-    assert steps.said().startswith("text\nnew\n")
-    assert steps.said().endswith("refused\n")
+    assert "text\nnew\n" in steps.said()
+    assert "refused\n" in steps.said()
     assert made.diff_ids[-1] == EMPTY
     assert os.listdir(context / "sub") == ["file"]
     assert (context / "sub/file").read_text() == "text\n"
@@ -78,7 +78,7 @@ async def test_another_stage(steps: Steps) -> None:
     stage = await steps.run("echo made >/made")
     wanted = (Mount("bind", "/from", input=1, source="/", read_only=True),)
     await steps.run("cat /from/made; ls /made || true", stage, mounts=wanted)
-    assert steps.said().startswith("made\n")
+    assert "made\n" in steps.said()
 
 
 async def test_a_cache_begins_with_something(steps: Steps, context: Path) -> None:

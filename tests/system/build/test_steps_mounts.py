@@ -74,14 +74,14 @@ async def test_caches_that_are_shared(steps: Steps) -> None:
 
 async def test_read_only_caches(steps: Steps) -> None:
     await steps.run("echo x >/c/x || echo refused", **mounted(Mount("cache", "/c", id="ro", read_only=True)))
-    assert steps.said().endswith("refused\n")
+    assert "refused\n" in steps.said()
 
 
 async def test_memory(steps: Steps) -> None:
     wanted = mounted(Mount("tmpfs", "/t", size=1 << 20))
     await steps.run("df -k /t | tail -1; dd if=/dev/zero of=/t/x bs=1k count=2000 2>/dev/null || echo full", **wanted)
     assert " 1024 " in steps.said()
-    assert steps.said().endswith("full\n")
+    assert "full\n" in steps.said()
 
 
 async def test_secrets(steps: Steps) -> None:
@@ -93,7 +93,7 @@ async def test_secrets(steps: Steps) -> None:
         Mount("secret", "/none", id="not-there"),
     )
     await steps.run("stat -c '%u %g %a' /run/secrets/s /mine; echo $WORD; ls /none; true", **wanted)
-    assert steps.said().startswith("0 0 400\n1000 2000 440\nsesame-7391\n")
+    assert "0 0 400\n1000 2000 440\nsesame-7391\n" in steps.said()
     assert "No such file" in steps.said()
     with pytest.raises(NotFound, match="secret not-there: not found"):
         await steps.run("true", **mounted(Mount("secret", "/none", id="not-there", required=True)))
