@@ -39,11 +39,13 @@ async def read(build: Build) -> Read:
     request = build.request
     context = request.dockerfile_context or request.context
     files = _Files(build, context)
-    named = [value for value in request.contexts.values() if value.startswith(_LOCAL)]
-    folders = [value for value in (request.context, *named) if value and parse_git(value) is None]
+    folders = {value: f"[context {name}] load .dockerignore" for name, value in request.contexts.items()}
+    folders = {value: shown for value, shown in folders.items() if value.startswith(_LOCAL)}
+    if request.context and parse_git(request.context) is None:
+        folders[request.context] = "[internal] load .dockerignore"
     async with asyncio.TaskGroup() as group:
         definition = group.create_task(_definition(build, files))
-        ignores = {value: group.create_task(_ignore(build, value)) for value in dict.fromkeys(folders)}
+        ignores = {value: group.create_task(_ignore(build, value, shown)) for value, shown in folders.items()}
     dockerfile, vertex = definition.result()
     excludes = {folder_name(value): task.result() for value, task in ignores.items()}
     if (own := files.known.get(request.dockerfile + _IGNORE)) is not None:
@@ -72,10 +74,7 @@ async def _parsed(files: "_Files", main: str) -> ast.Dockerfile:
                 raise missing.fault from None
 
 
-async def _ignore(build: Build, context: str) -> tuple[str, ...]:
-    shown = "[internal] load .dockerignore"
-    if context != build.request.context:
-        shown = f"[context {folder_name(context)}] load .dockerignore"
+async def _ignore(build: Build, context: str, shown: str) -> tuple[str, ...]:
     with step(build.progress, build.request.id, shown):
         found = await _Files(build, context).fetch((_IGNORE,))
     return parse_ignore(found.get(_IGNORE, b""))
