@@ -17,6 +17,7 @@ services:
       args: {{WHAT: {name}}}
       labels: {{made.by: compose}}
     image: {name}:web
+    network_mode: none
   worker:
     build:
       context: web
@@ -27,6 +28,7 @@ services:
         CMD cat /from-context /size
       secrets: [s]
     image: {name}:worker
+    network_mode: none
 secrets:
   s:
     file: ./s
