@@ -48,20 +48,25 @@ async def read(build: Build) -> Read:
         ignores = {value: group.create_task(_ignore(build, value, shown)) for value, shown in folders.items()}
     dockerfile, vertex = definition.result()
     excludes = {folder_name(value): task.result() for value, task in ignores.items()}
-    if (own := files.known.get(request.dockerfile + _IGNORE)) is not None:
+    if (own := files.known.get(_clean(request.dockerfile) + _IGNORE)) is not None:
         excludes[folder_name(request.context)] = parse_ignore(own)
     return Read(dockerfile, excludes, vertex)
 
 
 async def _definition(build: Build, files: "_Files") -> tuple[ast.Dockerfile, str]:
     name = build.request.dockerfile
-    main = posixpath.normpath(posixpath.join("/", name)).lstrip("/")
+    main = _clean(name)
     with step(build.progress, build.request.id, f"[internal] load build definition from {name}") as shown:
         files.known = await files.fetch((main, main + _IGNORE))
         if main not in files.known:
             raise InvalidArgument(f"failed to read dockerfile: open {name}: no such file or directory")
         shown.note(f"transferring dockerfile: {len(files.known[main])}B")
     return await _parsed(files, main), shown.vertex
+
+
+def _clean(name: str) -> str:
+    """The path below the root of the folder."""
+    return posixpath.normpath(posixpath.join("/", name)).lstrip("/")
 
 
 async def _parsed(files: "_Files", main: str) -> ast.Dockerfile:

@@ -276,7 +276,7 @@ async def test_what_is_left_out_of_a_context(machine: Machine, tmp_path: Path) -
     contexts = {"x": "local:named", "y": "docker-image://base"}
     found = await read(machine.build(contexts=contexts))
     assert found.excludes == {"context": ("*.o", "Dockerfile", "!keep.o"), "named": ("theirs",)}
-    found = await read(machine.build(dockerfile="other"))
+    found = await read(machine.build(dockerfile="./other"))
     assert found.excludes == {"context": ("mine",)}
 
 
