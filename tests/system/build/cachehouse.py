@@ -7,7 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from pier.build.deps import Build, Deps
-from pier.build.graph import Exec, Graph, ImageSource, Mount, Rootfs, Target, Vertex, VertexId, vertex_id
+from pier.build.graph import (
+    Copy,
+    CopyItem,
+    Exec,
+    Graph,
+    ImageSource,
+    LocalSource,
+    Mount,
+    Rootfs,
+    Target,
+    Vertex,
+    VertexId,
+    vertex_id,
+)
 from pier.build.request import BuildRequest
 from pier.build.solver import solve
 from pier.daemon.config import load
@@ -31,6 +44,7 @@ class House:
         self.unique = os.urandom(3).hex()
         self.root = root
         self.run = Path(f"/run/pier-test-{self.unique}")
+        self.context = root.with_name("context")
         self._flags = flags
         self.busybox: Image
         self.deps: Deps
@@ -54,7 +68,9 @@ class House:
         remove_tree(self.run)
 
     def begin(self, id: str = "b1", **request: Any) -> Build:
-        return Build(self.deps, BuildRequest(id=id, **request), Client(), Told())
+        client = Client()
+        client.folders["context"] = self.context
+        return Build(self.deps, BuildRequest(id=id, **request), client, Told())
 
     async def solve(self, graph: Graph, build: Build | None = None) -> list[Rootfs]:
         """The targets' root file systems, from a build of its own."""
@@ -80,6 +96,13 @@ class Plan:
     def run(self, script: str, *inputs: VertexId, mounts: tuple[Mount, ...] = (), uncached: bool = False) -> VertexId:
         op = Exec(args=("/bin/sh", "-c", script), base=0, env=ENV, network="none", mounts=mounts)
         return self._add(f"RUN {script}", op, *(inputs or (self.start(),)), uncached=uncached)
+
+    def context(self) -> VertexId:
+        return self._add("context", LocalSource(name="context"))
+
+    def copy(self, path: str, dest: str, base: VertexId, source: VertexId) -> VertexId:
+        op = Copy(items=(CopyItem(path, input=1),), dest=dest, base=0)
+        return self._add(f"COPY {path} {dest}", op, base, source)
 
     def _add(self, name: str, op: Any, *inputs: VertexId, uncached: bool = False) -> VertexId:
         platform = host_platform()

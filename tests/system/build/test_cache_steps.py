@@ -1,6 +1,7 @@
 """The build cache with real steps: what is run again, what is shared, what it has on disk."""
 
 import asyncio
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,9 @@ from pier.build.gc import keep_below
 from pier.build.graph import Graph, Mount
 from pier.build.prune import Rules, prune, reclaimed
 from pier.build.usage import usage
+from pier.images.release import collect
 from pier.linux.files import used_bytes
+from pier.oci.image import chain_ids
 from tests.system.build.cachehouse import House
 from tests.unit.build.solver.workshop import Told
 
@@ -100,6 +103,57 @@ async def test_an_unchanged_build_costs_next_to_nothing(house: House) -> None:
             await house.solve(graph)
             taken.append(time.perf_counter() - began)
         assert min(taken) < 0.01
+
+
+def application(house: House) -> Graph:
+    """What every tutorial teaches: install first, then copy the source."""
+    plan = house.plan()
+    context = plan.context()
+    top = plan.copy("package.json", "/app/", plan.start(), context)
+    top = plan.run("cat /app/package.json >/installed; date +%s%N >>/installed", top)
+    top = plan.copy(".", "/app/", top, context)
+    return plan.graph(plan.run("ls /app >/built", top))
+
+
+async def cached(house: House, graph: Graph) -> set[str]:
+    build = house.begin()
+    await house.solve(graph, build)
+    assert isinstance(build.progress, Told)
+    return {name.partition(" >")[0] for name in build.progress.cached()} - {"FROM busybox"}
+
+
+async def test_what_was_installed_stays_while_the_source_changes(house: House) -> None:
+    house.context.mkdir()
+    (house.context / "package.json").write_text("{}")
+    (house.context / "main.js").write_text("1")
+    installed = {"COPY package.json /app/", "RUN cat /app/package.json"}
+    async with house.opened():
+        graph = application(house)
+        assert await cached(house, graph) == set()
+        assert await cached(house, graph) == {*installed, "COPY . /app/", "RUN ls /app"}
+        (house.context / "main.js").write_text("2")
+        assert await cached(house, graph) == installed
+        os.utime(house.context / "main.js", ns=(1, 1))
+        assert await cached(house, graph) == {*installed, "COPY . /app/", "RUN ls /app"}
+        (house.context / "package.json").write_text("{ }")
+        assert await cached(house, graph) == set()
+        (house.context / "package.json").write_text("{}")
+        (house.context / "main.js").write_text("1")
+        assert await cached(house, graph) == {*installed, "COPY . /app/", "RUN ls /app"}
+
+
+async def test_a_stage_may_lose_its_layers(house: House) -> None:
+    async with house.opened():
+        plan = house.plan()
+        stage = plan.run("head -c 100000 /dev/urandom >/big; echo small >/small")
+        graph = plan.graph(plan.copy("/small", "/small", plan.start(), stage))
+        first = await house.solve(graph)
+        big = next(entry for entry in usage(house.deps) if entry.size > 100_000)
+        house.deps.held.evict(chain_ids(big.record.diff_ids)[-1])
+        await collect(house.deps.images)
+        assert await cached(house, graph) == {plan.vertices[stage].name.partition(" >")[0], "COPY /small /small"}
+        assert await house.solve(graph) == first
+        assert sum(entry.size for entry in usage(house.deps)) < 100_000
 
 
 async def test_what_is_counted_is_what_is_on_disk(house: House) -> None:
