@@ -28,7 +28,7 @@ RESULT: Final = 12
 FAILED: Final = 13
 
 WINDOW: Final = 4 << 20
-"""Payload bytes that the client may send on a channel before it was given credit."""
+"""Payload bytes that the client may send on a channel before it was given credit; the last frame may pass it."""
 
 LONGEST: Final = 8 << 20
 _HEAD: Final = 9

@@ -17,6 +17,7 @@ from pier.api.buildstream.frames import (
     DATA,
     END,
     ERROR,
+    LONGEST,
     WINDOW,
     Frame,
     Splitter,
@@ -105,7 +106,7 @@ class Channel:
 
     def put(self, frame: Frame) -> None:
         self._held += len(frame.payload)
-        if self._held > WINDOW:
+        if self._held > WINDOW + LONGEST:  # the last frame may be longer than the credit that was left
             raise InvalidArgument(f"more than {WINDOW} bytes came that nobody has asked for")
         self._arrived.put_nowait(frame)
 
