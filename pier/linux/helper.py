@@ -163,7 +163,7 @@ async def start_transfer(source: int, target: int, groups: list[Group], *, xattr
     plan = os.memfd_create("plan")
     try:
         _write_plan(plan, groups)
-        task = {"task": "transfer", "source": source, "target": target, "plan": plan, "xattrs": xattrs}
+        task = {"task": "transfer", "from": source, "to": target, "plan": plan, "xattrs": xattrs}
         return await start(task, None, [source, target, plan], feeding=False)
     finally:
         os.close(plan)

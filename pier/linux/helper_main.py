@@ -83,7 +83,7 @@ def _transfer(task: dict[str, Any]) -> dict[str, Any]:
 
     os.umask(0)
     with open(task["plan"], "rb") as plan:
-        transfer(task["source"], task["target"], marshal.load(plan), xattrs=task["xattrs"])
+        transfer(task["from"], task["to"], marshal.load(plan), xattrs=task["xattrs"])
     return {}
 
 
