@@ -124,8 +124,8 @@ class _Solving:
 
     def _image(self, op: ImageSource, told: Told) -> Solved:
         rootfs = Rootfs(op.diff_ids)
-        if self._pinning.pin(rootfs):
-            told.completed(cached=True)
+        self._pinning.pin(rootfs)
+        told.completed(cached=True)
         return Solved(op.image_id, rootfs, cached=True)
 
     async def _source(self, vertex: Vertex, inputs: Sequence[Result], told: Told) -> Solved:
