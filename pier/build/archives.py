@@ -11,6 +11,7 @@ from typing import Final
 from pier.build.context.files import Files
 from pier.build.deps import Build
 from pier.build.dockerfile.remotes import file_name, is_http
+from pier.build.errorshell import FailedStep, ShellSession
 from pier.build.graph import HttpSource, Vertex, vertex_id
 from pier.build.performers import PERFORMERS
 from pier.build.session import Folder
@@ -90,6 +91,10 @@ class Archives:
 
     async def export_tar(self, output: int, chunks: AsyncIterator[bytes]) -> None:
         await self._session.export_tar(output, chunks)
+
+    async def failed_step(self, failed: FailedStep) -> None:
+        if isinstance(self._session, ShellSession):
+            await self._session.failed_step(failed)
 
 
 async def _ended(task: "asyncio.Task[Folder]") -> None:
