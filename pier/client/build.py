@@ -9,6 +9,7 @@ import os
 from select import POLLIN, poll
 
 from pier.client.buildlink import (
+    ANSWER,
     ASK,
     CREDIT,
     DATA,
@@ -63,6 +64,7 @@ class Offers:
         self.secrets: dict[str, Callable[[], bytes]] = {}
         self.ssh: dict[str, Callable[[], Any]] = {}
         self.credentials: Callable[[str], Json] = lambda domain: {}
+        self.shell: Callable[[Json], Any] | None = None
         self.sinks: Callable[[int], Sink] | None = None
 
 
@@ -124,6 +126,7 @@ class _Conversation:
         self._uploads: dict[int, int] = {}
         self._credit: dict[int, int] = {}
         self._senders: dict[int, Any] = {}
+        self._terminal: Sink | None = None
         self._result: Json | None = None
 
     def run(self) -> Json:
@@ -140,7 +143,7 @@ class _Conversation:
         return self._result
 
     def _turn(self) -> None:
-        wait = self._view.tick()
+        wait = self._view.tick() if self._terminal is None else None
         if any(self._ready(channel) for channel in self._senders):
             wait = 0
         if self._link.buffered():
@@ -184,6 +187,8 @@ class _Conversation:
             "ssh": self._ssh,
             "export": self._export,
             "folder": self._folder,
+            "shell": self._shell,
+            "told": self._shell,
         }
         answer = answers.get(question.get("what", ""))
         if answer is None:
@@ -225,6 +230,21 @@ class _Conversation:
             raise Unavailable("this client takes no results")
         self._sinks[channel] = self._offers.sinks(question["output"])
 
+    def _shell(self, channel: int, question: Json) -> None:
+        """A step failed: our terminal is the shell's, until that ends."""
+        if self._offers.shell is None:
+            raise Unavailable("this client has no terminal for a shell")
+        terminal = self._offers.shell(question)
+        if terminal is None:
+            return
+        self._terminal = terminal
+        self._sinks[channel] = terminal
+        self._uploads[0] = channel
+        self._credit[channel] = 1 << 62
+        height, width = terminal.size
+        self._link.send(ANSWER, channel, height.to_bytes(2, "big") + width.to_bytes(2, "big"))
+        self._poll.register(0, POLLIN)
+
     def _folder(self, channel: int, question: Json) -> None:
         from pier.client.buildfolder import Sender
 
@@ -252,7 +272,13 @@ class _Conversation:
 
     def _end(self, channel: int) -> None:
         sink = self._sinks.pop(channel, None)
-        if sink is not None:
+        if sink is not None and sink is self._terminal:
+            sink.finish()
+            self._terminal = None
+            if self._credit.pop(channel, 0):  # it is not at its end
+                self._poll.unregister(0)
+            self._uploads.pop(0, None)
+        elif sink is not None:
             try:
                 sink.finish()
                 self._link.answer(channel, {})

@@ -82,7 +82,6 @@ async def _converse(services: Services, link: Link, descriptors: Sequence[int]) 
         await asyncio.wait({building, reading}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         await _end(building, feeding, reading)
-        await session.close()
     _raise_nonsense(reading)
     await feed.flush()
     if building.cancelled():

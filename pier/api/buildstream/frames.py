@@ -8,6 +8,8 @@ ANSWER (JSON), DATA, CONTENT (the number of a file in 4 bytes, and more of its b
 (JSON: ``kind``, ``message``). From the engine: EVENTS (a JSON list of what ``build/progress.py`` has), ASK (JSON,
 ``what`` and its details), DATA, END, CREDIT (how many more payload bytes the client may send there, 4 bytes), at last
 RESULT or FAILED. A client that stops sending, or goes, cancels its build.
+
+A shell's ANSWER is the size of its terminal: height and width, 2 bytes each.
 """
 
 from collections.abc import Iterator

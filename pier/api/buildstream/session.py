@@ -6,18 +6,16 @@ import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from pier.api.buildstream import sshsocket
-from pier.api.buildstream.archive import UploadedFolder
+from pier.api.buildstream import shell, sshsocket
 from pier.api.buildstream.link import Link
 from pier.api.buildstream.offers import Hello, descriptor_path
 from pier.build.deps import Deps
+from pier.build.errorshell import FailedStep
 from pier.build.session import Folder
 from pier.errors import InvalidArgument, NotFound
 from pier.remote.settings import Credentials
-
-_UPLOADED: Final = "upload:context"
 
 
 class StreamSession:
@@ -28,17 +26,9 @@ class StreamSession:
         self._deps = deps
         self._hello = hello
         self._descriptors = descriptors
-        self._uploaded = UploadedFolder(deps.images.tmp, lambda: self.upload("context"))
-
-    async def close(self) -> None:
-        """Nothing of what was uploaded is left then."""
-        await self._uploaded.close()
 
     @asynccontextmanager
     async def folder(self, name: str, paths: tuple[str, ...], exclude: tuple[str, ...]) -> AsyncIterator[Folder]:
-        if name == _UPLOADED:
-            yield Folder(await self._uploaded.path(), f"upload:{self._hello.request.id}")
-            return
         offered = self._hello.folder(name)
         if offered is None:
             raise NotFound(f"the client has no folder {name}")
@@ -86,6 +76,10 @@ class StreamSession:
                 await channel.send(chunk)
             await channel.close()
             await channel.answer()
+
+    async def failed_step(self, failed: FailedStep) -> None:
+        """See :class:`pier.build.errorshell.ShellSession`."""
+        await shell.show(self._link, failed)
 
     async def _ask(self, what: str, **details: Any) -> Any:
         with self._link.open() as channel:

@@ -7,6 +7,7 @@ import os
 from pier.cli.build import fields
 from pier.cli.build.contexts import Contexts
 from pier.cli.command import Failure
+from pier.cli.terminal import is_terminal
 from pier.client.build import Offers
 from pier.errors import InvalidArgument
 from pier.oci.reference import parse_reference
@@ -150,8 +151,9 @@ def _result(call: Call, request: Json) -> None:
     on_error = call.text("on-error")
     if on_error not in ("", "shell"):
         raise Failure(f"ERROR: --on-error {on_error}: only shell is known")
-    if on_error:
-        raise Failure("ERROR: --on-error shell is not supported yet")
+    if on_error and not (is_terminal(0) and is_terminal(1)):
+        raise Failure("ERROR: --on-error shell needs a terminal")
+    request["error_shell"] = bool(on_error)
 
 
 def _secrets(call: Call, offers: Offers) -> None:

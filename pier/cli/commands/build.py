@@ -31,6 +31,10 @@ def run(call: Call) -> int:
         offers.credentials = _credentials(call)
         offers.sinks = lambda number: sinks.sink(request, number)
         view = view_for("quiet" if call.flag("quiet") else call.text("progress"))
+        if request["error_shell"]:
+            from pier.cli.build.errorshell import open_terminal
+
+            offers.shell = lambda question: open_terminal(view, question)
         return _run(call, request, offers, view)
     finally:
         if contexts.temporary:
@@ -181,7 +185,7 @@ FLAGS = (
     Flag("network", "string", "Network of the steps: default, host or none", default="default"),
     Flag("no-cache", "bool", "Run every step"),
     Flag("no-cache-filter", "list", "Run every step of these stages"),
-    Flag("on-error", "string", 'What to do where a step fails: "shell"', hidden=True),
+    Flag("on-error", "string", 'What to do where a step fails: "shell" opens one in its file system'),
     Flag("output", "list", "Where the result goes (type=local,dest=path)", "o"),
     Flag("platform", "list", "Platforms to build for"),
     Flag("progress", "string", 'View of the progress: "auto", "plain", "tty", "quiet", "rawjson"'),
