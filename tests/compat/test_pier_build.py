@@ -155,11 +155,17 @@ def processes(unique: str) -> list[str]:
 
 
 def test_through_a_relay_that_loses_descriptors(pier: Pier, context: Path, tmp_path: Path) -> None:
-    write(context, "RUN echo relayed")
+    (context / "large").write_bytes(os.urandom(12 << 20))  # three windows
+    for number in range(600):
+        (context / f"small {number}").write_text(str(number))
+    write(context, "COPY . /all")
     direct = pier("build", "-q", str(context)).out
     with relay(pier.host.removeprefix("unix://"), tmp_path / "relay.sock"):
         relayed = Pier(f"unix://{tmp_path}/relay.sock", tmp_path / "config", pier.label)
         assert relayed("build", "-q", str(context)).out == direct
+        (context / "small 7").write_text("changed")
+        changed = relayed("build", "-q", str(context)).out
+        assert changed == pier("build", "-q", str(context)).out != direct
 
 
 @contextmanager
