@@ -3,6 +3,7 @@
 import bz2
 import lzma
 import os
+import stat
 import zlib
 from contextlib import suppress
 
@@ -18,10 +19,10 @@ _CHUNK = 256 * 1024
 
 
 def is_archive(root: int, path: str) -> bool:
-    """Whether the file is a tar, plain or compressed: its first header is one. Blocks, shortly."""
+    """Whether it is a file and a tar, plain or compressed: its first header is one. Blocks, shortly."""
     descriptor = open_in_root(root, path, os.O_RDONLY | os.O_NONBLOCK, follow=False)
     try:
-        return _is_header(_inflated(os.read(descriptor, _HEAD))[:_BLOCK])
+        return stat.S_ISREG(os.fstat(descriptor).st_mode) and _is_header(_inflated(os.read(descriptor, _HEAD))[:_BLOCK])
     finally:
         os.close(descriptor)
 
@@ -36,7 +37,7 @@ def _inflated(head: bytes) -> bytes:
         if head.startswith(b"\xfd7zXZ\0"):
             return lzma.LZMADecompressor(memlimit=256 << 20).decompress(head, _BLOCK)
         if head.startswith(b"\x28\xb5\x2f\xfd"):
-            return zstandard.ZstdDecompressor().decompressobj().decompress(head)[:_BLOCK]
+            return zstandard.ZstdDecompressor().stream_reader(head).read(_BLOCK)
     return head
 
 
