@@ -1,36 +1,26 @@
 """The client's folders: it tells of every file, in order, and sends those whose content is not here yet."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import Final, Protocol
+from typing import Final
 
-from pier.api.buildkit import contexts
 from pier.api.buildkit.calls import client_errors, metadata
-from pier.api.buildkit.freshfolder import FreshFolder
-from pier.api.buildkit.keptfolder import KeptFolder
+from pier.api.buildkit.gomode import unix_mode
 from pier.api.buildkit.packets import PacketStream, open_packets
 from pier.api.buildkit.proto.fsutil_pb2 import Packet, Stat
 from pier.api.buildkit.sessions import Attached
+from pier.build.context import places
+from pier.build.context.entry import Entry
+from pier.build.context.freshfolder import FreshFolder
+from pier.build.context.keptfolder import KeptFolder
 from pier.build.deps import Deps
 from pier.build.session import Folder
 from pier.errors import InvalidArgument, NotFound
 
 _AT_ONCE: Final = 64  # packets: a millisecond or two; to go to a thread and back costs more
 _SYNC: Final = "/moby.filesync.v1.FileSync/DiffCopy"
-
-
-class Sink(Protocol):
-    """Where the files go."""
-
-    def entry(self, stat: Stat) -> bool:
-        """Take note of the next file; whether its content is wanted."""
-
-    def write(self, number: int, data: bytes) -> None:
-        """More of the content of file ``number``."""
-
-    def finish(self, number: int) -> None:
-        """That was all of it."""
 
 
 @asynccontextmanager
@@ -44,15 +34,15 @@ async def folder(
     if not session.offers(_SYNC):
         raise NotFound("no local sources enabled")
     headers = _headers(name, paths, exclude)
-    key = contexts.key_of(session.shared_key, name) if keep and session.shared_key else ""
+    key = places.key_of(session.shared_key, name) if keep and session.shared_key else ""
     if key and key not in deps.in_use:
-        async with contexts.kept(deps, key, f"local source for {name}") as (place, record):
+        async with places.kept(deps, key, f"local source for {name}") as (place, record):
             sink = KeptFolder(place)
             await _fill(session, sink, headers)
             record(sink.size)
             yield Folder(place, key)
     else:
-        async with contexts.passing(deps) as place:
+        async with places.passing(deps) as place:
             await _fill(session, FreshFolder(place), headers)
             yield Folder(place, place.name)
 
@@ -82,7 +72,7 @@ async def _fill(session: Attached, sink: FreshFolder, headers: list[tuple[str, s
 class _Receiving:
     """What has been told so far, and what is still to come."""
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: FreshFolder) -> None:
         self._sink = sink
         self._told = 0
         self._wanted: set[int] = set()
@@ -98,7 +88,7 @@ class _Receiving:
             elif packet.type == Packet.PACKET_STAT and not packet.HasField("stat"):
                 self._complete = True
             elif packet.type == Packet.PACKET_STAT:
-                if self._sink.entry(packet.stat):
+                if self._sink.entry(_entry(packet.stat)):
                     self._wanted.add(self._told)
                     asked.append(Packet(type=Packet.PACKET_REQ, ID=self._told))
                 self._told += 1
@@ -122,7 +112,15 @@ class _Receiving:
         return self._complete and not self._wanted
 
 
-async def receive(stream: PacketStream, sink: Sink) -> None:
+def _entry(told: Stat) -> Entry:
+    try:
+        mode, device = unix_mode(told.mode), os.makedev(told.devmajor, told.devminor)
+    except (ValueError, OverflowError) as error:
+        raise InvalidArgument(f"cannot take {os.fsdecode(told.path)!r} from the client: {error}") from error
+    return Entry(os.fsdecode(told.path), mode, told.size, told.modTime, os.fsdecode(told.linkname), device)
+
+
+async def receive(stream: PacketStream, sink: FreshFolder) -> None:
     """Fill ``sink``. Raises InvalidArgument for what the client says of its failure, and for nonsense."""
     receiving = _Receiving(sink)
     finished = False

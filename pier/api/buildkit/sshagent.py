@@ -1,23 +1,22 @@
 """The client's SSH agents, each behind a socket on this host."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
 from grpclib.client import StreamStreamMethod, UnaryUnaryMethod
 from multidict import MultiDict
 
+from pier.api.agentsocket import CHUNK, agent_socket
 from pier.api.buildkit.calls import client_errors, metadata
 from pier.api.buildkit.proto.session_pb2 import BytesMessage, CheckAgentRequest, CheckAgentResponse
 from pier.api.buildkit.sessions import Attached
-from pier.errors import InvalidArgument, NotFound, PierError
+from pier.errors import InvalidArgument, NotFound
 
 _CHECK: Final = "/moby.sshforward.v1.SSH/CheckAgent"
 _FORWARD: Final = "/moby.sshforward.v1.SSH/ForwardAgent"
-_CHUNK: Final = 32 << 10
 
 
 @asynccontextmanager
@@ -31,33 +30,12 @@ async def forwarded(session: Attached, run: Path, id: str) -> AsyncIterator[Path
             await check(CheckAgentRequest(ID=id))
     except InvalidArgument as error:
         raise NotFound(error.message) from error
-    folder = run / "ssh"
-    folder.mkdir(mode=0o711, parents=True, exist_ok=True)
-    path = folder / os.urandom(8).hex()
-    carrying: set[asyncio.Task[None]] = set()
 
-    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        carrying.add(task)
-        try:
-            with suppress(PierError, ConnectionError):
-                await _carry(session, id, reader, writer)
-        finally:
-            carrying.discard(task)
-            writer.close()
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _carry(session, id, reader, writer)
 
-    server = await asyncio.start_unix_server(accept, path)
-    path.chmod(0o600)
-    try:
+    async with agent_socket(run, carry) as path:
         yield path
-    finally:
-        server.close()
-        for task in carrying:
-            task.cancel()
-        if carrying:
-            await asyncio.wait(carrying)
-        path.unlink(missing_ok=True)
 
 
 async def _carry(session: Attached, id: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -67,7 +45,7 @@ async def _carry(session: Attached, id: str, reader: asyncio.StreamReader, write
             await stream.send_request()
 
             async def send() -> None:
-                while data := await reader.read(_CHUNK):
+                while data := await reader.read(CHUNK):
                     await stream.send_message(BytesMessage(data=data))
                 await stream.end()
 

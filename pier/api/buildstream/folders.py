@@ -4,20 +4,20 @@
 """
 
 import json
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
 
-from pier.api.buildkit import contexts
-from pier.api.buildkit.freshfolder import FreshFolder
-from pier.api.buildkit.gomode import go_mode
-from pier.api.buildkit.keptfolder import KeptFolder
-from pier.api.buildkit.proto.fsutil_pb2 import Stat
 from pier.api.buildstream.frames import CONTENT, DATA, END, Frame
 from pier.api.buildstream.link import Channel, Link
 from pier.api.buildstream.offers import OfferedFolder
+from pier.build.context import places
+from pier.build.context.entry import Entry
+from pier.build.context.freshfolder import FreshFolder
+from pier.build.context.keptfolder import KeptFolder
 from pier.build.deps import Deps
 from pier.build.session import Folder
 from pier.build.threads import in_thread
@@ -29,15 +29,15 @@ async def streamed(
     link: Link, deps: Deps, offered: OfferedFolder, paths: tuple[str, ...], exclude: tuple[str, ...], *, keep: bool
 ) -> AsyncIterator[Folder]:
     """Yield the folder, up to date. ``keep`` it for the next build, unless another build has it now."""
-    key = contexts.key_of(offered.key, offered.name)
+    key = places.key_of(offered.key, offered.name)
     if keep and key not in deps.in_use:
-        async with contexts.kept(deps, key, f"local source for {offered.name}") as (place, record):
+        async with places.kept(deps, key, f"local source for {offered.name}") as (place, record):
             sink = KeptFolder(place)
             await _fill(link, offered.name, sink, paths, exclude)
             record(sink.size)
             yield Folder(place, key)
     else:
-        async with contexts.passing(deps) as place:
+        async with places.passing(deps) as place:
             await _fill(link, offered.name, FreshFolder(place), paths, exclude)
             yield Folder(place, place.name)
 
@@ -91,32 +91,21 @@ class _Filling:
     def _entries(self, payload: bytes) -> list[int] | None:
         try:
             entries = json.loads(payload.decode("utf-8", "surrogateescape"))
-            stats = [_stat(entry) for entry in entries]
-        except (ValueError, TypeError, KeyError) as error:
+            told = [_entry(entry) for entry in entries]
+        except (ValueError, TypeError, OverflowError) as error:
             raise InvalidArgument(f"the client told of files in a broken way: {error}") from error
         wanted = []
-        for stat in stats:
-            if self._sink.entry(stat):
+        for each in told:
+            if self._sink.entry(each):
                 wanted.append(self._told)
                 self._wanted.add(self._told)
             self._told += 1
         return wanted if entries else None
 
 
-def _stat(entry: list[Any]) -> Stat:
-    path, mode, uid, gid, size, mtime, link, major, minor = entry
-    return Stat(
-        path=_bytes(path),
-        mode=go_mode(mode),
-        uid=uid,
-        gid=gid,
-        size=size,
-        modTime=mtime,
-        linkname=_bytes(link),
-        devmajor=major,
-        devminor=minor,
-    )
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
+def _entry(told: list[Any]) -> Entry:
+    """Raises ValueError, TypeError for what is none."""
+    path, mode, _, _, size, modified, link, major, minor = told
+    if not isinstance(path, str) or not isinstance(link, str):
+        raise TypeError("a path is a text")
+    return Entry(path, int(mode), int(size), int(modified), link, os.makedev(major, minor))

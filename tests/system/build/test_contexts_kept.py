@@ -7,26 +7,25 @@ from pathlib import Path
 
 import pytest
 
-from pier.api.buildkit.gomode import go_mode
-from pier.api.buildkit.keptfolder import KeptFolder
-from pier.api.buildkit.proto.fsutil_pb2 import Stat
+from pier.build.context.entry import Entry
+from pier.build.context.keptfolder import KeptFolder
 
 DIR, FILE, LINK = stat.S_IFDIR | 0o755, stat.S_IFREG | 0o644, stat.S_IFLNK | 0o777
 TIME = 1_600_000_000_000_000_001
 
 
-def told(path: str, mode: int = FILE, data: bytes = b"", time: int = TIME, link: str = "") -> tuple[Stat, bytes]:
+def told(path: str, mode: int = FILE, data: bytes = b"", time: int = TIME, link: str = "") -> tuple[Entry, bytes]:
     size = len(data) if stat.S_ISREG(mode) else 0
-    return Stat(path=path.encode(), mode=go_mode(mode), modTime=time, size=size, linkname=link.encode()), data
+    return Entry(path, mode, size, time, link), data
 
 
-def bring(root: Path, *entries: tuple[Stat, bytes]) -> list[str]:
+def bring(root: Path, *entries: tuple[Entry, bytes]) -> list[str]:
     """Which contents were wanted."""
     wanted = []
     with closing(KeptFolder(root)) as folder:
         for number, (entry, data) in enumerate(entries):
             if folder.entry(entry):
-                wanted.append(entry.path.decode())
+                wanted.append(entry.path)
                 folder.write(number, data)
                 folder.finish(number)
         folder.done()
@@ -58,17 +57,10 @@ def test_what_is_not_told_of_goes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("before", [told("x", DIR), told("x", data=b"1"), told("x", LINK, link="y")])
 @pytest.mark.parametrize("after", [told("x", DIR), told("x", data=b"2", time=TIME + 5), told("x", LINK, link="z")])
-def test_one_kind_becomes_another(tmp_path: Path, before: tuple[Stat, bytes], after: tuple[Stat, bytes]) -> None:
+def test_one_kind_becomes_another(tmp_path: Path, before: tuple[Entry, bytes], after: tuple[Entry, bytes]) -> None:
     bring(tmp_path, before)
     bring(tmp_path, after)
-    there = os.lstat(tmp_path / "x")
-    assert (
-        stat.S_IFMT(there.st_mode) == {DIR: stat.S_IFDIR, FILE: stat.S_IFREG, LINK: stat.S_IFLNK}[_mode(after[0].mode)]
-    )
-
-
-def _mode(mode: int) -> int:
-    return next(each for each in (DIR, FILE, LINK) if go_mode(each) == mode)
+    assert stat.S_IFMT(os.lstat(tmp_path / "x").st_mode) == stat.S_IFMT(after[0].mode)
 
 
 def test_a_part_of_a_file_is_not_the_file(tmp_path: Path) -> None:

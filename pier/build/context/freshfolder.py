@@ -1,7 +1,7 @@
 """A folder that is filled with what a client tells of: nothing in it leads, or is written, outside.
 
 The client decides on names, links and modes. Every path is resolved with the folder as the root, and without following
-links; devices and sockets are left out, as COPY would not take them.
+links; sockets are left out, as COPY would not take them.
 """
 
 import os
@@ -9,8 +9,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from pier.api.buildkit.gomode import unix_mode
-from pier.api.buildkit.proto.fsutil_pb2 import Stat
+from pier.build.context.entry import Entry
 from pier.errors import InvalidArgument
 from pier.linux.files import open_in_root
 
@@ -20,28 +19,29 @@ _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 
 
 class FreshFolder:
-    """Fill an empty folder; see :class:`pier.api.buildkit.filesync.Sink`. Not for the event loop: it writes."""
+    """Fill an empty folder: each file is told of, in the order of their numbers, folders before what is in them; what
+    is wanted is then written and finished by number. Not for the event loop: it writes."""
 
     def __init__(self, root: Path) -> None:
         self._root = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self._told = 0
-        self._asked: dict[int, Stat] = {}
+        self._asked: dict[int, Entry] = {}
         self._open: dict[int, int] = {}
-        self._folders: list[Stat] = []
+        self._folders: list[Entry] = []
         self._entered: tuple[str, int] | None = None
 
-    def entry(self, told: Stat) -> bool:
+    def entry(self, told: Entry) -> bool:
+        """Take note of the next file; whether its content is wanted. Raises InvalidArgument."""
         number, self._told = self._told, self._told + 1
         try:
-            return self._make(number, told, unix_mode(told.mode))
+            return self._make(number, told)
         except (OSError, ValueError) as error:
-            raise InvalidArgument(f"cannot take {os.fsdecode(told.path)!r} from the client: {error}") from error
+            raise InvalidArgument(f"cannot take {told.path!r} from the client: {error}") from error
 
-    def _make(self, number: int, told: Stat, mode: int) -> bool:
-        path = os.fsdecode(told.path)
-        _check(path)
-        folder, _, name = path.rpartition("/")
-        return self._place(number, told, mode, self._enter(folder), name)
+    def _make(self, number: int, told: Entry) -> bool:
+        _check(told.path)
+        folder, _, name = told.path.rpartition("/")
+        return self._place(number, told, self._enter(folder), name)
 
     def _enter(self, folder: str) -> int:
         """A descriptor of the folder, which is most often that of the file before."""
@@ -56,20 +56,25 @@ class FreshFolder:
             os.close(self._entered[1])
             self._entered = None
 
-    def _place(self, number: int, told: Stat, mode: int, parent: int, name: str) -> bool:
+    def _place(self, number: int, told: Entry, parent: int, name: str) -> bool:
         """Make the file; whether its content is wanted."""
+        mode = told.mode
         if stat.S_ISDIR(mode):
             os.mkdir(name, 0o700, dir_fd=parent)
             self._folders.append(told)
         elif stat.S_ISLNK(mode):
-            os.symlink(told.linkname, os.fsencode(name), dir_fd=parent)
-            os.utime(name, ns=(told.modTime, told.modTime), dir_fd=parent, follow_symlinks=False)
-        elif told.linkname:
-            _check(os.fsdecode(told.linkname))
-            self._link(os.fsdecode(told.linkname), parent, name)
+            os.symlink(told.link, name, dir_fd=parent)
+            os.utime(name, ns=(told.modified, told.modified), dir_fd=parent, follow_symlinks=False)
+        elif told.link:
+            _check(told.link)
+            self._link(told.link, parent, name)
         elif stat.S_ISREG(mode):
             self._asked[number] = told
             return True
+        elif not stat.S_ISSOCK(mode):
+            os.mknod(name, mode, told.device, dir_fd=parent)
+            os.chmod(name, stat.S_IMODE(mode), dir_fd=parent)
+            os.utime(name, ns=(told.modified, told.modified), dir_fd=parent)
         return False
 
     def _link(self, target: str, parent: int, name: str) -> None:
@@ -90,7 +95,7 @@ class FreshFolder:
         if number not in self._open:
             if len(self._open) >= _MOST_OPEN:
                 raise InvalidArgument(f"the client sends more than {_MOST_OPEN} files at a time")
-            path = os.fsdecode(self._asked[number].path)
+            path = self._asked[number].path
             folder, _, name = path.rpartition("/")
             try:
                 self._open[number] = os.open(name, _NEW, 0o600, dir_fd=self._enter(folder))
@@ -103,18 +108,18 @@ class FreshFolder:
         told = self._asked.pop(number)
         del self._open[number]
         try:
-            os.fchmod(file, stat.S_IMODE(unix_mode(told.mode)))
-            os.utime(file, ns=(told.modTime, told.modTime))
+            os.fchmod(file, stat.S_IMODE(told.mode))
+            os.utime(file, ns=(told.modified, told.modified))
         finally:
             os.close(file)
 
     def done(self) -> None:
         """All has come: folders get their modes and times."""
         for told in reversed(self._folders):
-            folder = open_in_root(self._root, os.fsdecode(told.path), os.O_RDONLY | os.O_DIRECTORY, follow=False)
+            folder = open_in_root(self._root, told.path, os.O_RDONLY | os.O_DIRECTORY, follow=False)
             try:
-                os.fchmod(folder, stat.S_IMODE(unix_mode(told.mode)))
-                os.utime(folder, ns=(told.modTime, told.modTime))
+                os.fchmod(folder, stat.S_IMODE(told.mode))
+                os.utime(folder, ns=(told.modified, told.modified))
             finally:
                 os.close(folder)
 

@@ -4,9 +4,8 @@ import os
 import stat
 from pathlib import Path
 
-from pier.api.buildkit.freshfolder import FreshFolder
-from pier.api.buildkit.gomode import unix_mode
-from pier.api.buildkit.proto.fsutil_pb2 import Stat
+from pier.build.context.entry import Entry
+from pier.build.context.freshfolder import FreshFolder
 from pier.linux.trees import remove_tree, remove_tree_at
 
 
@@ -24,20 +23,20 @@ class KeptFolder(FreshFolder):
         self.size = 0
         """Bytes of all files."""
 
-    def _place(self, number: int, told: Stat, mode: int, parent: int, name: str) -> bool:
-        self._seen.add(os.fsdecode(told.path))
-        self.size += told.size if stat.S_ISREG(mode) else 0
+    def _place(self, number: int, told: Entry, parent: int, name: str) -> bool:
+        self._seen.add(told.path)
+        self.size += told.size if stat.S_ISREG(told.mode) else 0
         try:
             there = os.lstat(name, dir_fd=parent)
         except FileNotFoundError:
-            return super()._place(number, told, mode, parent, name)
-        if stat.S_ISDIR(mode) and stat.S_ISDIR(there.st_mode):
+            return super()._place(number, told, parent, name)
+        if stat.S_ISDIR(told.mode) and stat.S_ISDIR(there.st_mode):
             self._folders.append(told)
             return False
-        if not told.linkname and _unchanged(there, told, mode):
+        if not told.link and _unchanged(there, told):
             return False
         remove_tree_at(parent, os.fsencode(name))
-        return super()._place(number, told, mode, parent, name)
+        return super()._place(number, told, parent, name)
 
     def done(self) -> None:
         """Remove what the client did not tell of."""
@@ -55,10 +54,10 @@ class KeptFolder(FreshFolder):
                 self._sweep(folder / entry.name, path + "/")
 
 
-def _unchanged(there: os.stat_result, told: Stat, mode: int) -> bool:
+def _unchanged(there: os.stat_result, told: Entry) -> bool:
     return (
-        stat.S_ISREG(mode)
-        and there.st_mode == unix_mode(told.mode)
+        stat.S_ISREG(told.mode)
+        and there.st_mode == told.mode
         and there.st_size == told.size
-        and there.st_mtime_ns == told.modTime
+        and there.st_mtime_ns == told.modified
     )

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pier.api.buildkit.freshfolder import FreshFolder
-from pier.api.buildkit.gomode import go_mode
-from pier.api.buildkit.proto.fsutil_pb2 import Stat
+from pier.build.context.entry import Entry
+from pier.build.context.freshfolder import FreshFolder
 from pier.errors import InvalidArgument
 
 
@@ -27,8 +26,8 @@ def folder(root: Path) -> Iterator[FreshFolder]:
     made.close()
 
 
-def told(path: str, mode: int, link: str = "") -> Stat:
-    return Stat(path=os.fsencode(path), mode=go_mode(mode), modTime=1_500_000_000_123_456_789, linkname=link.encode())
+def told(path: str, mode: int, link: str = "") -> Entry:
+    return Entry(path, mode, modified=1_500_000_000_123_456_789, link=link)
 
 
 def test_everything_that_there_is(folder: FreshFolder, root: Path) -> None:
@@ -89,7 +88,14 @@ def test_many_files_at_a_time(folder: FreshFolder) -> None:
             folder.write(number, b"x")
 
 
-@pytest.mark.parametrize("kind", [stat.S_IFCHR, stat.S_IFBLK, stat.S_IFIFO, stat.S_IFSOCK])
-def test_devices_are_left_out(folder: FreshFolder, root: Path, kind: int) -> None:
-    assert not folder.entry(told("dev", kind | 0o600))
+@pytest.mark.parametrize("kind", [stat.S_IFCHR, stat.S_IFBLK, stat.S_IFIFO])
+def test_nodes_are_what_they_are(folder: FreshFolder, root: Path, kind: int) -> None:
+    device = 0 if kind == stat.S_IFIFO else os.makedev(1, 3)
+    assert not folder.entry(told("node", kind | 0o640)._replace(device=device))
+    made = os.lstat(root / "node")
+    assert (made.st_mode, made.st_rdev) == (kind | 0o640, device)
+
+
+def test_sockets_are_left_out(folder: FreshFolder, root: Path) -> None:
+    assert not folder.entry(told("socket", stat.S_IFSOCK | 0o600))
     assert list(root.iterdir()) == []
