@@ -15,7 +15,7 @@ from pier.build.held import own_chains
 from pier.linux.trees import remove_tree
 from pier.oci.digest import Digest
 
-FOLDERS: Final = ("contexts", "git", "mounts")
+FOLDERS: Final = ("contexts", "git", "checkouts", "http", "mounts")
 """Below the build root: what is in them is the cache's, and has a record."""
 _DAY: Final = 24 * 3600 * 1_000_000_000
 _FORGOTTEN: Final = 90 * _DAY
