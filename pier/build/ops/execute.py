@@ -107,8 +107,10 @@ async def _run(
         result = await build.deps.runtime.run_foreground(tree.id, tree.folder, log)
     except InvalidArgument as error:
         log(2, f"{error}\n".encode())
+        log.failed()
         raise StepFailed(op.args, 1) from error
     if result.code:
+        log.failed()
         raise await _failed(build, vertex, tree, result)
     return stubs
 
