@@ -1,0 +1,259 @@
+"""Builds by those who mean harm, and by those who have bad luck: a clear error or the right image, and nothing left."""
+
+import contextlib
+import os
+import random
+import signal
+import socket
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from pier.testing.engine import RunningEngine, running_engine
+from tests.compat.conftest import docker_program
+from tests.compat.docker_cli import Docker, eventually
+from tests.compat.pier_cli import Pier
+from tests.compat.rootfs import busybox_rootfs
+
+KILLS = 30
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningEngine]:
+    with running_engine(tmp_path_factory.mktemp("hostile")) as engine:
+        engine.import_image(busybox_rootfs(), "box")
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def pier(machine: RunningEngine, tmp_path_factory: pytest.TempPathFactory) -> Pier:
+    return Pier(machine.host, tmp_path_factory.mktemp("config"), "hostile=1")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    return folder
+
+
+def dockerfile(project: Path, *lines: str) -> str:
+    (project / "Dockerfile").write_text("\n".join(lines) + "\n")
+    return str(project)
+
+
+def listing(pier: Docker, image: str) -> dict[str, tarfile.TarInfo]:
+    """What is in the image, by path."""
+    container = pier("create", image, "x").out
+    exported = pier("export", container).stdout
+    pier("rm", container)
+    with tarfile.open(fileobj=BytesIO(exported)) as tar:
+        return {info.name: info for info in tar}
+
+
+def leftovers(machine: RunningEngine) -> list[str]:
+    """Mounts below the engine's roots, processes of steps, folders of steps that run."""
+    mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    ours = (str(machine.root), str(machine.run))
+    steps = sorted(str(path) for path in (machine.run / "build").rglob("config.json"))
+    return [path for path in mounts if path.startswith(ours) and "/netns/" not in path] + steps
+
+
+def settled(machine: RunningEngine) -> None:
+    eventually(lambda: not leftovers(machine), f"nothing left: {leftovers(machine)}")
+
+
+def alive(marker: str) -> list[int]:
+    """Processes that have ``marker`` among their arguments."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                if marker.encode() in (folder / "cmdline").read_bytes().split(b"\0"):
+                    found.append(int(folder.name))
+            except OSError:
+                continue
+    return found
+
+
+# --- contexts ---
+
+
+def test_what_a_folder_can_hold(pier: Pier, project: Path) -> None:
+    """Links are copied and never followed out; devices and FIFOs are what they are; names are bytes."""
+    os.mkfifo(project / "fifo")
+    os.mknod(project / "null", 0o20644, os.makedev(1, 3))
+    (project / "out").symlink_to("/etc")
+    (project / "loop").symlink_to("loop")
+    (project / "climbing").symlink_to("../../../../../../etc/shadow")
+    Path(os.fsdecode(os.fsencode(project) + b"/bad\xff\nname")).write_text("x")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(project / "socket"))
+        pier("build", "-t", "odd", dockerfile(project, "FROM scratch", "COPY . /all/"))
+    found = listing(pier, "odd")
+    assert found["all/fifo"].isfifo()
+    assert found["all/null"].ischr() and (found["all/null"].devmajor, found["all/null"].devminor) == (1, 3)
+    assert found["all/out"].linkname == "/etc" and found["all/climbing"].linkname.endswith("/etc/shadow")
+    assert "all/bad\udcff\nname" in found
+    assert "root:" not in str(found)
+
+
+@pytest.mark.parametrize("path", ["out/passwd", "climbing", "../secret", "/../../etc/passwd", "loop"])
+def test_no_path_leads_out_of_the_context(pier: Pier, project: Path, path: str) -> None:
+    (project.parent / "secret").write_text("secret")
+    (project / "out").symlink_to("/etc")
+    (project / "loop").symlink_to("loop/loop")
+    (project / "climbing").symlink_to("../secret")
+    text = pier.fails("build", dockerfile(project, "FROM box", f"RUN --mount=type=bind,source={path},target=/x cat /x"))
+    assert "not found" in text or "no such file" in text or "too many" in text
+
+
+def test_an_archive_cannot_climb(pier: Pier, project: Path) -> None:
+    with tarfile.open(project / "evil.tar", "w") as tar:
+        for name in ("../../../../../../tmp/pier-was-here", "/tmp/pier-was-here-too", "ok"):
+            info = tarfile.TarInfo(name)
+            info.size = 2
+            tar.addfile(info, BytesIO(b"x\n"))
+        link = tarfile.TarInfo("link")
+        link.type, link.linkname = tarfile.SYMTYPE, "/"
+        tar.addfile(link)
+        through = tarfile.TarInfo("link/tmp/pier-was-here-three")
+        through.size = 2
+        tar.addfile(through, BytesIO(b"x\n"))
+    pier("build", "-t", "climbed", dockerfile(project, "FROM scratch", "ADD evil.tar /deep/down/"), code={0, 1})
+    assert not list(Path("/tmp").glob("pier-was-here*"))
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (("FROM box AS a", "COPY --from=b / /", "FROM box AS b", "COPY --from=a / /"), "defined before current stage"),
+        (("FROM box AS a", "COPY --from=a / /"), "circular dependency detected on stage: a"),
+        (("FROM box", "RUN false"), "did not complete successfully: exit code: 1"),
+        (("FROM box", "RUN no-such-program"), "exit code: 127"),
+        (("FROM box", "COPY nothing /"), '"/nothing": not found'),
+        (("FROM box", "COPI . /"), "unknown instruction: COPI"),
+        (("FROM box", "RUN --mount=type=secret,id=x,required=true cat /run/secrets/x"), "secret x: not found"),
+        (("FROM box", "USER nobody-at-all", "RUN true"), "nobody-at-all"),
+        (("FROM no/such:image",), "no/such:image"),
+        (("FROM box", "ADD --checksum=sha256:00 http://127.0.0.1:1/x /"), "checksum"),
+        (("FROM box", "RUN --security=insecure true"), "security.insecure is not allowed"),
+        (("FROM box", "WORKDIR ${x?is missing}"), "is missing"),
+    ],
+)
+def test_a_clear_error(pier: Pier, machine: RunningEngine, project: Path, lines: tuple[str, ...], words: str) -> None:
+    text = pier.fails("build", "-t", "never", dockerfile(project, *lines))
+    assert words in text
+    assert "Dockerfile:" in text
+    pier.fails("image", "inspect", "never")
+    settled(machine)
+
+
+def test_five_hundred_stages(pier: Pier, project: Path) -> None:
+    stages = [f"FROM s{n - 1} AS s{n}\nENV N{n}={n}" for n in range(1, 500)]
+    pier("build", "-t", "many", dockerfile(project, "FROM scratch AS s0", *stages))
+    assert pier("image", "inspect", "-f", "{{len .Config.Env}}", "many").out >= "499"
+
+
+# --- steps ---
+
+
+def test_what_a_step_leaves_running_ends_with_it(pier: Pier, machine: RunningEngine, project: Path) -> None:
+    step = "RUN (setsid sleep 86399 >/dev/null 2>&1 &) ; (sleep 86399 &) ; echo started"
+    pier("build", "--no-cache", dockerfile(project, "FROM box", step), timeout=30)
+    assert alive("86399") == []
+    settled(machine)
+
+
+def test_an_interrupt_stops_all_steps_at_once(pier: Pier, machine: RunningEngine, project: Path) -> None:
+    where = dockerfile(
+        project,
+        "FROM box AS one",
+        "RUN trap '' INT TERM; echo one; sleep 86398",
+        "FROM box AS two",
+        "RUN trap '' INT TERM; echo two; sleep 86398",
+        "FROM scratch",
+        "COPY --from=one / /",
+        "COPY --from=two / /",
+    )
+    running = pier.spawn("build", "--progress", "plain", where, start_new_session=True)
+    eventually(lambda: len(alive("86398")) >= 2, "both steps run")
+    os.killpg(running.pid, signal.SIGINT)
+    running.communicate(timeout=10)
+    assert running.returncode != 0
+    eventually(lambda: not alive("86398"), "the steps are gone", timeout=5)
+    settled(machine)
+
+
+def test_a_full_disk(tmp_path: Path, project: Path) -> None:
+    """A step, a copy and an archive that do not fit: the error says so, and the next build is right."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "none", str(disk)], check=True)
+    try:
+        with running_engine(disk) as engine:
+            engine.import_image(busybox_rootfs(), "box")
+            pier = Pier(engine.host, tmp_path, "full=1")
+            (project / "large").write_bytes(os.urandom(60 << 20))
+            (project / "file").write_text("small")
+            for line in ("RUN dd if=/dev/urandom of=/x bs=1M count=60", "COPY large /", "COPY . /all"):
+                text = pier.fails("build", dockerfile(project, "FROM box", line))
+                assert "no space left on device" in text.lower()
+                settled(engine)
+            pier("build", "-t", "after", dockerfile(project, "FROM box", "COPY file /", "RUN cat /file"))
+            assert pier("run", "--rm", "after", "cat", "/file").out == "small"
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+# --- a daemon that dies ---
+
+
+def test_killed_at_any_point(tmp_path: Path, project: Path) -> None:
+    """After each kill: no process, no mount, no step's folder; and at last the image is what it should be."""
+    for number in range(40):
+        (project / f"file{number}").write_bytes(os.urandom(5000))
+    where = dockerfile(
+        project,
+        "FROM box AS one",
+        "RUN --mount=type=cache,target=/cache seq 1000 > /cache/seq && cp /cache/seq /one && : 86397",
+        "FROM box AS two",
+        "COPY . /files",
+        "RUN cat /files/file* | sha256sum > /two && : 86397",
+        "FROM box",
+        "WORKDIR /made",
+        "COPY --from=one /one .",
+        "COPY --link --from=two /two .",
+        "RUN cat one two > three",
+    )
+    chance = random.Random(7)
+    (tmp_path / "engine").mkdir()
+    with running_engine(tmp_path / "engine") as engine:
+        engine.import_image(busybox_rootfs(), "box")
+        pier = Pier(engine.host, tmp_path, "killed=1")
+        for turn in range(KILLS):
+            client = pier.spawn("build", "-q", "-t", f"try{turn}", "--build-arg", f"TURN={turn}", "--no-cache", where)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                client.wait(chance.uniform(0.02, 0.6))
+            engine.kill()
+            client.communicate(timeout=20)
+            engine.start()
+            settled(engine)
+            assert alive("86397") == []
+            assert pier("system", "fsck").out.count("orphan") == 0
+        pier("build", "-t", "whole", where)
+        lines = pier("run", "--rm", "whole", "cat", "/made/three").lines
+        assert lines[:1000] == [str(number) for number in range(1, 1001)]
+        assert len(lines) == 1001
+
+
+def test_the_docker_command_sees_it_too(machine: RunningEngine, tmp_path: Path, project: Path) -> None:
+    """The classic client, on a failing step: its exit code is the step's."""
+    docker = Docker(docker_program(), machine.host, tmp_path, "classic=1")
+    where = dockerfile(project, "FROM box", "RUN exit 3")
+    text = docker("build", where, code={1, 3}, env={"DOCKER_BUILDKIT": "0"}).err
+    assert "returned a non-zero code: 3" in text
