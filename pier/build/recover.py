@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 
 from pier.build.cachemounts import drafts
+from pier.build.context.gitcall import end_strays
 from pier.build.deps import Deps
 from pier.build.worktree import STEPS
 from pier.errors import PierError
@@ -25,6 +26,7 @@ async def recover(deps: Deps) -> None:
             await _end(deps, folder)
         except (PierError, OSError) as error:
             _log.warning("clean-up", step=folder.name, error=error)
+    await asyncio.to_thread(end_strays, deps.root)
     for draft in drafts(deps):
         await asyncio.to_thread(remove_tree, draft)
 

@@ -18,9 +18,12 @@ from pier.errors import DeadlineExceeded, InvalidArgument, NotFound, PierError, 
 _REFS: Final = "refs/pier"
 _ALL: Final = ("+refs/heads/*:refs/all/heads/*", "+refs/tags/*:refs/all/tags/*")
 _FETCH: Final = ("fetch", "--no-tags", "--no-write-fetch-head", "--force")
-_UNKNOWN: Final = re.compile(r"not our ref|unadvertised object|[Cc]ouldn't find remote ref|no such remote ref")
+_UNKNOWN: Final = re.compile(
+    r"not our ref|Unable to find [0-9a-f]{40}|unadvertised object|[Cc]ouldn't find remote ref|no such remote ref"
+)
 _BROKEN: Final = re.compile(
-    r"not a git repository|bad object|corrupt|unable to read|is empty|missing (blob|tree|commit)|all necessary objects"
+    r"not a git repository|bad object|corrupt|unable to read (tree|sha1|[0-9a-f]{40})|file \S+ is empty"
+    r"|missing (blob|tree|commit)|all necessary objects"
 )
 _REASONS: Final[tuple[tuple[str, type[PierError]], ...]] = (
     (r"could not read (Username|Password)|Authentication failed|Permission denied \(|HTTP 40[13]", Unauthorized),
@@ -35,6 +38,8 @@ _HINTS: Final[dict[type[PierError], str]] = {
     Unauthorized: " (give the build a secret GIT_AUTH_TOKEN, or --ssh default)",
     Unsupported: ' (install the package "openssh-client" on the daemon\'s host)',
 }
+_TELLING: Final = re.compile("fatal:|error:|ERROR:|ssh:|remote:")
+_LONGEST: Final = 1000
 
 
 class Broken(Exception):
@@ -86,13 +91,11 @@ class Repository:
         if len(matching := [tip for tip in tips if tip.startswith(beginning)]) == 1:
             return Named(matching[0])
         await make(self.git, self.remote, aside)
-        try:
-            await self._ask(*_FETCH, "--quiet", "--filter=tree:0", "origin", *_ALL, env={"GIT_DIR": str(aside)})
-        except PierError:
-            await self._ask(*_FETCH, "--quiet", "origin", *_ALL, env={"GIT_DIR": str(aside)})
+        inside = {"GIT_DIR": str(aside)}
+        await self._ask(*_FETCH, "--quiet", "origin", *_ALL, env=inside)  # a filter would make some servers hang
         try:
             words = ("rev-parse", "--verify", "--end-of-options", f"{beginning}^{{commit}}")
-            found = await self.git(*words, quiet=True, env={"GIT_DIR": str(aside), "GIT_NO_LAZY_FETCH": "1"})
+            found = await self.git(*words, quiet=True, env=inside)
         except GitFailed as error:
             if "ambiguous" in error.errors:
                 raise NotFound(f"several commits of {self.remote.url} begin with {beginning}") from error
@@ -172,5 +175,5 @@ class Repository:
 def _last(error: GitFailed) -> str:
     """The lines that say why."""
     lines: Sequence[str] = [line.strip() for line in error.errors.splitlines() if line.strip()]
-    telling = [line for line in lines if line.startswith(("fatal:", "error:", "ERROR:", "ssh:", "remote:"))]
-    return "git error: " + " ".join(telling or lines[-2:] or [str(error)])
+    first = next((number for number, line in enumerate(lines) if _TELLING.match(line)), max(len(lines) - 2, 0))
+    return "git error: " + (" ".join(lines[first:])[-_LONGEST:] or str(error))
