@@ -41,6 +41,14 @@ class Sandboxes:
         """One on the bridge will be wanted in the next milliseconds."""
         if not self._idle and self._making is None:
             self._making = asyncio.create_task(_make(networks, connected=True))
+            self._making.add_done_callback(lambda made: self._prepared(networks, made))
+
+    def _prepared(self, networks: Networks, made: asyncio.Task[Sandbox]) -> None:
+        """Nobody may have come for it: the step that it was for ended before."""
+        if self._making is made:
+            self._making = None
+            if not made.cancelled() and made.exception() is None:
+                self._keep(networks, made.result())
 
     @asynccontextmanager
     async def lease(self, networks: Networks, mode: str, *, alone: bool = False) -> AsyncIterator[Sandbox]:

@@ -131,6 +131,18 @@ async def test_a_sandbox_is_used_again_and_goes(steps: Steps) -> None:
     assert networks.endpoints(bridge.id) == ()
 
 
+async def test_a_sandbox_that_nobody_came_for_goes(steps: Steps) -> None:
+    """It was prepared for a step that was cancelled before it could take it."""
+    networks = steps.deps.networks
+    bridge = networks.find("bridge")
+    steps.deps.sandboxes.prepare(networks)
+    async with asyncio.timeout(5):
+        while not networks.endpoints(bridge.id):
+            await asyncio.sleep(0.02)
+        while networks.endpoints(bridge.id):
+            await asyncio.sleep(0.02)
+
+
 async def test_insecure_only_when_entitled(steps: Steps) -> None:
     with pytest.raises(Forbidden, match=r"security\.insecure is not allowed"):
         await steps.run("true", security="insecure")
