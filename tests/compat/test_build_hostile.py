@@ -1,8 +1,6 @@
 """Builds by those who mean harm, and by those who have bad luck: a clear error or the right image, and nothing left."""
 
-import contextlib
 import os
-import random
 import signal
 import socket
 import subprocess
@@ -13,19 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from pier.testing.engine import RunningEngine, running_engine
+from pier.testing.engine import RunningEngine
 from tests.compat.conftest import docker_program
 from tests.compat.docker_cli import Docker, eventually
+from tests.compat.hostile import alive, dockerfile, engine_with_box, listing, settled
 from tests.compat.pier_cli import Pier
-from tests.compat.rootfs import busybox_rootfs
-
-KILLS = 30
 
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningEngine]:
-    with running_engine(tmp_path_factory.mktemp("hostile")) as engine:
-        engine.import_image(busybox_rootfs(), "box")
+    with engine_with_box(tmp_path_factory.mktemp("hostile")) as engine:
         yield engine
 
 
@@ -39,45 +34,6 @@ def project(tmp_path: Path) -> Path:
     folder = tmp_path / "project"
     folder.mkdir()
     return folder
-
-
-def dockerfile(project: Path, *lines: str) -> str:
-    (project / "Dockerfile").write_text("\n".join(lines) + "\n")
-    return str(project)
-
-
-def listing(pier: Docker, image: str) -> dict[str, tarfile.TarInfo]:
-    """What is in the image, by path."""
-    container = pier("create", image, "x").out
-    exported = pier("export", container).stdout
-    pier("rm", container)
-    with tarfile.open(fileobj=BytesIO(exported)) as tar:
-        return {info.name: info for info in tar}
-
-
-def leftovers(machine: RunningEngine) -> list[str]:
-    """Mounts below the engine's roots, processes of steps, folders of steps that run."""
-    mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
-    ours = (str(machine.root), str(machine.run))
-    steps = sorted(str(path) for path in (machine.run / "build").rglob("config.json"))
-    return [path for path in mounts if path.startswith(ours) and "/netns/" not in path] + steps
-
-
-def settled(machine: RunningEngine) -> None:
-    eventually(lambda: not leftovers(machine), f"nothing left: {leftovers(machine)}")
-
-
-def alive(marker: str) -> list[int]:
-    """Processes that have ``marker`` among their arguments."""
-    found = []
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            try:
-                if marker.encode() in (folder / "cmdline").read_bytes().split(b"\0"):
-                    found.append(int(folder.name))
-            except OSError:
-                continue
-    return found
 
 
 # --- contexts ---
@@ -165,7 +121,7 @@ def test_five_hundred_stages(pier: Pier, project: Path) -> None:
 def test_what_a_step_leaves_running_ends_with_it(pier: Pier, machine: RunningEngine, project: Path) -> None:
     step = "RUN (setsid sleep 86399 >/dev/null 2>&1 &) ; (sleep 86399 &) ; echo started"
     pier("build", "--no-cache", dockerfile(project, "FROM box", step), timeout=30)
-    assert alive("86399") == []
+    assert alive("sleep\x0086399") == []
     settled(machine)
 
 
@@ -195,8 +151,7 @@ def test_a_full_disk(tmp_path: Path, project: Path) -> None:
     disk.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "none", str(disk)], check=True)
     try:
-        with running_engine(disk) as engine:
-            engine.import_image(busybox_rootfs(), "box")
+        with engine_with_box(disk) as engine:
             pier = Pier(engine.host, tmp_path, "full=1")
             (project / "large").write_bytes(os.urandom(60 << 20))
             (project / "file").write_text("small")
@@ -210,45 +165,7 @@ def test_a_full_disk(tmp_path: Path, project: Path) -> None:
         subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
-# --- a daemon that dies ---
-
-
-def test_killed_at_any_point(tmp_path: Path, project: Path) -> None:
-    """After each kill: no process, no mount, no step's folder; and at last the image is what it should be."""
-    for number in range(40):
-        (project / f"file{number}").write_bytes(os.urandom(5000))
-    where = dockerfile(
-        project,
-        "FROM box AS one",
-        "RUN --mount=type=cache,target=/cache seq 1000 > /cache/seq && cp /cache/seq /one && : 86397",
-        "FROM box AS two",
-        "COPY . /files",
-        "RUN cat /files/file* | sha256sum > /two && : 86397",
-        "FROM box",
-        "WORKDIR /made",
-        "COPY --from=one /one .",
-        "COPY --link --from=two /two .",
-        "RUN cat one two > three",
-    )
-    chance = random.Random(7)
-    (tmp_path / "engine").mkdir()
-    with running_engine(tmp_path / "engine") as engine:
-        engine.import_image(busybox_rootfs(), "box")
-        pier = Pier(engine.host, tmp_path, "killed=1")
-        for turn in range(KILLS):
-            client = pier.spawn("build", "-q", "-t", f"try{turn}", "--build-arg", f"TURN={turn}", "--no-cache", where)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                client.wait(chance.uniform(0.02, 0.6))
-            engine.kill()
-            client.communicate(timeout=20)
-            engine.start()
-            settled(engine)
-            assert alive("86397") == []
-            assert pier("system", "fsck").out.count("orphan") == 0
-        pier("build", "-t", "whole", where)
-        lines = pier("run", "--rm", "whole", "cat", "/made/three").lines
-        assert lines[:1000] == [str(number) for number in range(1, 1001)]
-        assert len(lines) == 1001
+# --- clients ---
 
 
 def test_the_docker_command_sees_it_too(machine: RunningEngine, tmp_path: Path, project: Path) -> None:
