@@ -2,10 +2,11 @@
 
 import asyncio
 import io
+import itertools
 import os
 import tarfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -137,10 +138,15 @@ async def test_a_sandbox_that_nobody_came_for_goes(steps: Steps) -> None:
     bridge = networks.find("bridge")
     steps.deps.sandboxes.prepare(networks)
     async with asyncio.timeout(5):
-        while not networks.endpoints(bridge.id):
-            await asyncio.sleep(0.02)
-        while networks.endpoints(bridge.id):
-            await asyncio.sleep(0.02)
+        await _until(lambda: bool(networks.endpoints(bridge.id)))
+        await _until(lambda: not networks.endpoints(bridge.id))
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    for pause in itertools.repeat(0.02):
+        if condition():
+            return
+        await asyncio.sleep(pause)
 
 
 async def test_insecure_only_when_entitled(steps: Steps) -> None:
