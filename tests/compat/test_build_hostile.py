@@ -14,7 +14,7 @@ import pytest
 from pier.testing.engine import RunningEngine
 from tests.compat.conftest import docker_program
 from tests.compat.docker_cli import Docker, eventually
-from tests.compat.hostile import alive, dockerfile, engine_with_box, listing, settled
+from tests.compat.hostile import alive, assert_sound, dockerfile, engine_with_box, listing, settled
 from tests.compat.pier_cli import Pier
 
 
@@ -155,10 +155,18 @@ def test_a_full_disk(tmp_path: Path, project: Path) -> None:
             pier = Pier(engine.host, tmp_path, "full=1")
             (project / "large").write_bytes(os.urandom(60 << 20))
             (project / "file").write_text("small")
-            for line in ("RUN dd if=/dev/urandom of=/x bs=1M count=60", "COPY large /", "COPY . /all"):
+            with (
+                tarfile.open(project / "bomb.tar.gz", "w:gz", compresslevel=1) as tar,
+                open("/dev/zero", "rb") as zeros,
+            ):
+                info = tarfile.TarInfo("zeros")
+                info.size = 200 << 20
+                tar.addfile(info, zeros)
+            step = "RUN dd if=/dev/urandom of=/x bs=1M count=60"
+            for line in (step, f"{step} 2>/dev/null; true", "COPY large /", "COPY . /all", "ADD bomb.tar.gz /"):
                 text = pier.fails("build", dockerfile(project, "FROM box", line))
                 assert "no space left on device" in text.lower()
-                settled(engine)
+                assert_sound(engine, pier)
             pier("build", "-t", "after", dockerfile(project, "FROM box", "COPY file /", "RUN cat /file"))
             assert pier("run", "--rm", "after", "cat", "/file").out == "small"
     finally:
