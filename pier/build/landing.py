@@ -156,6 +156,7 @@ class Landing:
         try:
             if self._make(parent, name, _join(here, name)):
                 self._dress(parent, name, _join(here, name), status)
+                os.chmod(name, stat.S_IMODE(status.st_mode), dir_fd=parent)  # --chmod is for what is in it
         finally:
             os.close(parent)
         return _join(here, name)

@@ -28,6 +28,7 @@ class FreshFolder:
         self._asked: dict[int, Entry] = {}
         self._open: dict[int, int] = {}
         self._folders: list[Entry] = []
+        self._links: list[Entry] = []
         self._entered: tuple[str, int] | None = None
 
     def entry(self, told: Entry) -> bool:
@@ -67,7 +68,7 @@ class FreshFolder:
             os.utime(name, ns=(told.modified, told.modified), dir_fd=parent, follow_symlinks=False)
         elif told.link:
             _check(told.link)
-            self._link(told.link, parent, name)
+            self._links.append(told)
         elif stat.S_ISREG(mode):
             self._asked[number] = told
             return True
@@ -77,13 +78,19 @@ class FreshFolder:
             os.utime(name, ns=(told.modified, told.modified), dir_fd=parent)
         return False
 
-    def _link(self, target: str, parent: int, name: str) -> None:
-        folder, _, original = target.rpartition("/")
-        there = open_in_root(self._root, folder, _FOLDER, follow=False)
+    def _link(self, told: Entry) -> None:
+        """Another name of a file, whose content has come by now."""
+        folder, _, original = told.link.rpartition("/")
+        above, _, name = told.path.rpartition("/")
         try:
-            os.link(original, name, src_dir_fd=there, dst_dir_fd=parent, follow_symlinks=False)
-        finally:
-            os.close(there)
+            there = open_in_root(self._root, folder, _FOLDER, follow=False)
+            try:
+                here = self._enter(above)
+                os.link(original, name, src_dir_fd=there, dst_dir_fd=here, follow_symlinks=False)
+            finally:
+                os.close(there)
+        except OSError as error:
+            raise InvalidArgument(f"cannot take {told.path!r} from the client: {error}") from error
 
     def write(self, number: int, data: bytes) -> None:
         file = self._file(number)
@@ -114,7 +121,9 @@ class FreshFolder:
             os.close(file)
 
     def done(self) -> None:
-        """All has come: folders get their modes and times."""
+        """All has come: files get their further names, folders their modes and times."""
+        for told in self._links:
+            self._link(told)
         for told in reversed(self._folders):
             folder = open_in_root(self._root, told.path, os.O_RDONLY | os.O_DIRECTORY, follow=False)
             try:

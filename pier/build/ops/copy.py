@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from pier.build.ops.op import Result
 from pier.build.threads import in_thread
 from pier.build.unpacking import is_archive, unpack_at
 from pier.build.worktree import Worktree, worktree
+from pier.errors import InvalidArgument
 from pier.linux import helper
 from pier.linux.files import disk_errors
 from pier.linux.transfer import Group, transfer
@@ -135,7 +137,15 @@ class _Copying:
 
     async def _unpack(self, landing: Landing, archive: Found) -> None:
         here = await in_thread(landing.make_folders, self._op.dest)
+        before = os.stat(self._tree.root / here)
         await unpack_at(landing.source, archive.path, self._tree, here)
+        _as_before(self._tree.root / here, before)
+
+
+def _as_before(folder: Path, status: os.stat_result) -> None:
+    """An archive says what is in the folder that it is unpacked into, and nothing of the folder."""
+    os.chown(folder, status.st_uid, status.st_gid)
+    os.chmod(folder, stat.S_IMODE(status.st_mode))
 
 
 def _pivot(pattern: str, anchor: str) -> tuple[str, str]:
@@ -165,8 +175,11 @@ async def _move(landing: Landing) -> None:
 
 
 def _transfer(landing: Landing, groups: list[Group]) -> None:
-    with disk_errors():
-        transfer(landing.source, landing.target, groups, xattrs=landing.attributes.owned)
+    try:
+        with disk_errors():
+            transfer(landing.source, landing.target, groups, xattrs=landing.attributes.owned)
+    except IsADirectoryError as error:
+        raise InvalidArgument(f"cannot replace to directory /{error.filename} with file") from error
 
 
 def _shared(groups: list[Group]) -> list[list[Group]]:

@@ -1,0 +1,134 @@
+"""What each of the cases of ``copy_cases`` comes to: every path that the copy changes, or how it fails.
+
+The real Docker's pictures are taken with
+
+    DOCKER_HOST=unix:///var/run/docker.sock python -m tests.compat.copy_pictures [CASE...]
+"""
+
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from tests.compat.copy_cases import BASE, CASES, HEAD, IGNORING, TIME, make_context
+from tests.compat.docker_cli import Docker
+from tests.compat.rootfs import busybox_rootfs
+
+PICTURES: Final = Path(__file__).with_name("copy_cases.json")
+_STUBS: Final = ("dev", "proc", "sys", "etc/hostname", "etc/hosts", "etc/resolv.conf", "etc/mtab", ".dockerenv")
+_LONG_AGO: Final = 1_500_000_000
+Picture = dict[str, str]
+
+
+def base() -> bytes:
+    """The test image, with accounts, and all its times the same."""
+    made = io.BytesIO()
+    with tarfile.open(fileobj=io.BytesIO(busybox_rootfs())) as old, tarfile.open(fileobj=made, mode="w") as new:
+        for info in old:
+            file = old.extractfile(info) if info.isreg() else None
+            content = file.read() if file else b""
+            if info.name.removeprefix("./") in ("etc/passwd", "etc/group"):
+                continue
+            info.mtime = TIME - 100_000_000
+            new.addfile(info, io.BytesIO(content))
+        for name, text in {
+            "etc/passwd": "root:x:0:0::/root:/bin/sh\nweb:x:1000:1001::/:/bin/sh\n",
+            "etc/group": "root:x:0:\nweb:x:1001:\nextra:x:2000:web\n",
+        }.items():
+            info = tarfile.TarInfo(name)
+            info.size, info.mtime = len(text), TIME - 100_000_000
+            new.addfile(info, io.BytesIO(text.encode()))
+    return made.getvalue()
+
+
+def changes(cli: Docker, context: Path, case: str, tag: str, unchanged: Picture) -> Picture:
+    """Only what differs from ``unchanged``, the picture of no copy at all."""
+    found = picture(cli, context, case, tag)
+    if "error" in found:
+        return found
+    every = sorted(found | unchanged)
+    return {name: found.get(name, "gone") for name in every if found.get(name) != unchanged.get(name)}
+
+
+def picture(cli: Docker, context: Path, case: str, tag: str) -> Picture:
+    """Build it. Times that are none of the fixed ones are ``now``."""
+    ignore, steps = IGNORING.get(case) or ("", CASES.get(case, ""))
+    with tempfile.TemporaryDirectory() as apart:
+        file = Path(apart, "Dockerfile")
+        file.write_text(HEAD + steps + "\n")
+        Path(apart, "Dockerfile.dockerignore").write_text(ignore)
+        done = cli("build", "-t", tag, "-f", str(file), str(context), code={0, 1}, timeout=120)
+    if done.code:
+        return {"error": _error(done.err)}
+    try:
+        return tree(cli, tag)
+    finally:
+        cli("rmi", "-f", tag)
+
+
+def tree(cli: Docker, image: str) -> Picture:
+    container = cli("create", image, "x").out
+    try:
+        exported = cli("export", container).stdout
+    finally:
+        cli("rm", container)
+    with tarfile.open(fileobj=io.BytesIO(exported), errors="surrogateescape") as tar:
+        lines = {info.name: _line(tar, info) for info in tar}
+    return {name: line for name, line in lines.items() if not _dull(name)}
+
+
+def _dull(name: str) -> bool:
+    return (
+        name == "etc" or name.startswith(("bin/", "sbin/", "usr/", *(f"{each}/" for each in _STUBS))) or name in _STUBS
+    )
+
+
+def _line(tar: tarfile.TarFile, info: tarfile.TarInfo) -> str:
+    kind = next(name for name in ("isreg", "isdir", "issym", "islnk", "isfifo", "isdev") if getattr(info, name)())
+    content = tar.extractfile(info) if info.isreg() else None
+    held = hashlib.sha256(content.read()).hexdigest()[:8] if content else info.linkname
+    if info.isdev() and not info.isfifo():
+        held = f"{info.devmajor}:{info.devminor}"
+    xattrs = "".join(f" {key[13:]}={value!r}" for key, value in info.pax_headers.items() if "SCHILY.xattr." in key)
+    when = "now" if info.mtime > _LONG_AGO else str(int(info.mtime))
+    return f"{kind[2:]} {info.mode:o} {info.uid}:{info.gid} {when} {held}{xattrs}".strip()
+
+
+def _error(text: str) -> str:
+    """The last line, without what is random or a matter of the client."""
+    last = [line for line in text.splitlines() if line.startswith("ERROR: ")][-1:] or text.splitlines()[-1:]
+    found = re.sub(r"ref [a-z0-9]{20,}(::[a-z0-9]+)?", "ref R", last[0])
+    found = re.sub(
+        r"/\S*/(?:buildkit|overlay2|snapshots|tmp)\S*?/(?:merged|root|mount|fs|buildkit-mount\d+)(?=/|:|\s|$)",
+        "T",
+        found,
+    )
+    return found.removeprefix("ERROR: ")
+
+
+def import_base(cli: Docker) -> None:
+    cli("import", "-c", 'CMD ["sh"]', "-c", "ENV PATH=/bin:/sbin:/usr/bin:/usr/sbin", "-", BASE, stdin=base())
+
+
+def main() -> None:
+    program = shutil.which("docker") or "docker"
+    cli = Docker(program, os.environ["DOCKER_HOST"], Path(os.environ.get("DOCKER_CONFIG", "/root/.docker")), "pictures")
+    import_base(cli)
+    found = json.loads(PICTURES.read_text()) if PICTURES.exists() else {}
+    with tempfile.TemporaryDirectory(prefix="copy-cases-") as folder:
+        make_context(Path(folder))
+        unchanged = picture(cli, Path(folder), "", "copy-nothing")
+        for case in sys.argv[1:] or [*CASES, *IGNORING]:
+            found[case] = changes(cli, Path(folder), case, f"copy-{case}", unchanged)
+    PICTURES.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
+
+
+if __name__ == "__main__":
+    main()
