@@ -9,9 +9,9 @@ from typing import Final
 from aiohttp import web
 
 from pier.api.call import Call
-from pier.api.classic_narrator import Narrator
-from pier.api.classic_request import read_request
-from pier.api.classic_session import ClassicSession
+from pier.api.classic.narrator import Narrator
+from pier.api.classic.request import read_request
+from pier.api.classic.session import ClassicSession
 from pier.api.messages import Progress, run_with_progress
 from pier.api.replies import empty
 from pier.api.routing import Route

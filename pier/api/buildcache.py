@@ -9,10 +9,10 @@ from aiohttp import web
 from pier.api.call import Call
 from pier.api.replies import reply
 from pier.api.routing import Route, Version
+from pier.build.caching.prune import Rules, prune, reclaimed
+from pier.build.caching.selection import FLAGS, TEXTS, Selection, Term
+from pier.build.caching.usage import Entry, usage
 from pier.build.deps import Deps
-from pier.build.prune import Rules, prune, reclaimed
-from pier.build.selection import FLAGS, TEXTS, Selection, Term
-from pier.build.usage import Entry, usage
 from pier.errors import InvalidArgument
 from pier.events.filters import Filters, parse_filters
 from pier.events.timestamps import parse_timestamp, rfc3339

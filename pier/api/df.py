@@ -11,7 +11,7 @@ from pier.api.call import Call
 from pier.api.replies import reply
 from pier.api.routing import Route
 from pier.api.volumes import describe
-from pier.build.usage import layers_of
+from pier.build.caching.usage import layers_of
 from pier.containers import listing
 from pier.errors import InvalidArgument
 

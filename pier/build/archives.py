@@ -11,12 +11,12 @@ from typing import Final
 from pier.build.context.files import Files
 from pier.build.deps import Build
 from pier.build.dockerfile.remotes import file_name, is_http
-from pier.build.errorshell import FailedStep, ShellSession
 from pier.build.graph import HttpSource, Vertex, vertex_id
-from pier.build.performers import PERFORMERS
 from pier.build.session import Folder
+from pier.build.solving.performers import PERFORMERS
+from pier.build.solving.told import Told, telling_failures
+from pier.build.steps.errorshell import FailedStep, ShellSession
 from pier.build.threads import in_thread
-from pier.build.told import Told, telling_failures
 from pier.errors import Internal, InvalidArgument, NotFound
 from pier.linux import helper, trees
 from pier.oci.platform import Platform

@@ -25,7 +25,7 @@ from pier.build.reading import read
 from pier.build.request import BuildRequest
 from pier.build.resolve import resolve
 from pier.build.session import Session
-from pier.build.solver import solve
+from pier.build.solving.solver import solve
 from pier.errors import PierError
 from pier.oci.digest import Digest
 from pier.oci.platform import host_platform

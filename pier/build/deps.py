@@ -5,16 +5,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pier.build.cache import CacheStore
+from pier.build.caching.held import Held
+from pier.build.caching.inuse import InUse
 from pier.build.context.statcache import StatCache
-from pier.build.flight import Flights
 from pier.build.graph import VertexId
-from pier.build.held import Held
-from pier.build.inuse import InUse
-from pier.build.outcome import Solved
 from pier.build.progress import Progress
 from pier.build.request import BuildRequest
-from pier.build.sandboxes import Sandboxes
 from pier.build.session import Session
+from pier.build.solving.flight import Flights
+from pier.build.solving.outcome import Solved
+from pier.build.steps.sandboxes import Sandboxes
 from pier.content.journal import Journal
 from pier.events.bus import EventBus
 from pier.images.deps import Images

@@ -7,7 +7,7 @@ from pier.build.dockerfile.ast import Location
 from pier.build.dockerfile.fault import Fault
 from pier.build.graph import Graph, VertexId
 from pier.build.progress import Event, LogPiece, Progress, VertexState
-from pier.build.stepfailed import StepFailed
+from pier.build.steps.failed import StepFailed
 from pier.errors import Cancelled, PierError
 
 _RULE: Final = "------"

@@ -9,9 +9,9 @@ from typing import Final
 
 from pier.build import recover
 from pier.build.cache import CacheRecord
+from pier.build.caching.drop import trash
+from pier.build.caching.held import own_chains
 from pier.build.deps import Deps
-from pier.build.drop import trash
-from pier.build.held import own_chains
 from pier.linux.trees import remove_tree
 from pier.oci.digest import Digest
 

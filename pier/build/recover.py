@@ -5,9 +5,9 @@ import contextlib
 import signal
 from pathlib import Path
 
-from pier.build.cachemounts import drafts
 from pier.build.context.gitcall import end_strays
 from pier.build.deps import Deps
+from pier.build.steps.cachemounts import drafts
 from pier.build.worktree import STEPS
 from pier.errors import PierError
 from pier.linux import cgroup

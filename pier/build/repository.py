@@ -7,9 +7,9 @@ from pier.build.deps import Build
 from pier.build.dockerfile.contexts import keeps_git
 from pier.build.dockerfile.remotes import parse_git
 from pier.build.graph import GitSource, Vertex, vertex_id
-from pier.build.outcome import Solved
-from pier.build.performers import PERFORMERS
-from pier.build.told import Told, telling_failures
+from pier.build.solving.outcome import Solved
+from pier.build.solving.performers import PERFORMERS
+from pier.build.solving.told import Told, telling_failures
 from pier.errors import Internal
 from pier.oci.platform import Platform
 

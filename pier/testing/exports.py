@@ -5,9 +5,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
+from pier.build.caching.held import Held
 from pier.build.deps import Build, Deps
 from pier.build.graph import Graph, ImageSource, Target, Vertex, vertex_id
-from pier.build.held import Held
 from pier.build.progress import Event, StatusState, VertexState
 from pier.build.request import BuildRequest
 from pier.build.session import Folder

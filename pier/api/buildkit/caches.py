@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from pier.api.buildkit.proto.control_pb2 import PruneRequest, UsageRecord
 from pier.api.buildkit.statusreply import timestamp
-from pier.build import prune as pruning
+from pier.build.caching import prune as pruning
+from pier.build.caching.selection import chosen, parse_selection
+from pier.build.caching.usage import MUTABLE, Entry, usage
 from pier.build.deps import Deps
-from pier.build.selection import chosen, parse_selection
-from pier.build.usage import MUTABLE, Entry, usage
 
 
 async def records(deps: Deps, filters: Sequence[str]) -> list[UsageRecord]:

@@ -12,8 +12,8 @@ from pier.api.buildstream import shell, sshsocket
 from pier.api.buildstream.link import Link
 from pier.api.buildstream.offers import Hello, descriptor_path
 from pier.build.deps import Deps
-from pier.build.errorshell import FailedStep
 from pier.build.session import Folder
+from pier.build.steps.errorshell import FailedStep
 from pier.errors import InvalidArgument, NotFound
 from pier.remote.settings import Credentials
 
@@ -78,7 +78,7 @@ class StreamSession:
             await channel.answer()
 
     async def failed_step(self, failed: FailedStep) -> None:
-        """See :class:`pier.build.errorshell.ShellSession`."""
+        """See :class:`pier.build.steps.errorshell.ShellSession`."""
         await shell.show(self._link, failed)
 
     async def _ask(self, what: str, **details: Any) -> Any:

@@ -4,7 +4,7 @@ import asyncio
 
 from pier.api.buildstream.frames import ANSWER, DATA, END
 from pier.api.buildstream.link import Channel, Link
-from pier.build.errorshell import FailedStep, Shell
+from pier.build.steps.errorshell import FailedStep, Shell
 from pier.errors import PierError, Unsupported
 
 

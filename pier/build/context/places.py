@@ -12,8 +12,8 @@ from typing import Final
 import msgspec
 
 from pier.build.cache import CacheRecord
+from pier.build.caching.inuse import in_use
 from pier.build.deps import Deps
-from pier.build.inuse import in_use
 from pier.linux.trees import remove_tree
 
 _FOLDER: Final = "contexts"

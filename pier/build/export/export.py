@@ -8,7 +8,6 @@ from typing import Final
 
 import msgspec
 
-from pier.build.cachemounts import folder_of
 from pier.build.deps import Build
 from pier.build.export.epoch import epoch_of
 from pier.build.export.image import best, to_store
@@ -19,8 +18,9 @@ from pier.build.export.registry import push, record_push
 from pier.build.export.steps import Part, Step, step
 from pier.build.export.tree import tree_tar
 from pier.build.graph import Exec, Graph, Rootfs, VertexId
-from pier.build.remotecacheexport import export_cache
-from pier.build.remotecacherecords import records_of
+from pier.build.remotecache.exporting import export_cache
+from pier.build.remotecache.records import records_of
+from pier.build.steps.cachemounts import folder_of
 from pier.errors import InvalidArgument
 from pier.images.image import Image
 from pier.oci.digest import Digest

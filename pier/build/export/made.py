@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from pier.build.caching.held import own_chains
 from pier.build.deps import Build
 from pier.build.export.configure import image_config, own_layers, squashed
 from pier.build.export.epoch import copied, epoch_of, with_times
 from pier.build.export.flatten import flatten
 from pier.build.export.layers import layers_of, made_at
 from pier.build.graph import Graph, Rootfs, Target, VertexId
-from pier.build.held import own_chains
-from pier.build.remotecacherecords import with_inline
+from pier.build.remotecache.records import with_inline
 from pier.oci.digest import Digest, sha256
 from pier.oci.image import chain_ids, encode_config
 from pier.oci.platform import Platform

@@ -13,13 +13,13 @@ from pier.build.context.contents import content_digest, reading
 from pier.build.context.files import Files, Selector
 from pier.build.context.patterns import components
 from pier.build.context.select import Found, find, opened_tree, skipping, walk
+from pier.build.copying.landing import Attributes, Landing
+from pier.build.copying.modes import parse_mode
+from pier.build.copying.unpacking import is_archive, unpack_at
 from pier.build.deps import Build
 from pier.build.graph import Copy, CopyItem, Rootfs, Vertex
-from pier.build.landing import Attributes, Landing
-from pier.build.modes import parse_mode
 from pier.build.ops.op import Result
 from pier.build.threads import in_thread
-from pier.build.unpacking import is_archive, unpack_at
 from pier.build.worktree import Worktree, worktree
 from pier.errors import InvalidArgument
 from pier.linux import helper

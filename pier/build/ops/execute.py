@@ -12,15 +12,15 @@ import msgspec
 from pier.build.context.contents import content_digest
 from pier.build.context.files import Selector
 from pier.build.deps import Build
-from pier.build.errorshell import FailedStep, ShellSession
 from pier.build.graph import Exec, Rootfs, Vertex
 from pier.build.ops.op import Result
-from pier.build.sandboxes import Sandbox
-from pier.build.stepfailed import StepFailed
-from pier.build.steplog import StepLog
-from pier.build.stepmounts import Mounted, step_mounts
-from pier.build.stepspec import HOSTNAME, Place, environment, hosts_text, mount_points, step_plan
-from pier.build.stubs import Stubs
+from pier.build.steps.errorshell import FailedStep, ShellSession
+from pier.build.steps.failed import StepFailed
+from pier.build.steps.log import StepLog
+from pier.build.steps.mounts import Mounted, step_mounts
+from pier.build.steps.sandboxes import Sandbox
+from pier.build.steps.spec import HOSTNAME, Place, environment, hosts_text, mount_points, step_plan
+from pier.build.steps.stubs import Stubs
 from pier.build.threads import in_thread
 from pier.build.worktree import Worktree, worktree
 from pier.errors import Forbidden, InvalidArgument

@@ -10,6 +10,8 @@ from typing import Final
 import msgspec
 
 from pier.build.cache import CacheRecord
+from pier.build.caching.drop import trash
+from pier.build.caching.inuse import in_use
 from pier.build.context.files import Files
 from pier.build.context.gitcall import Git, mark_of
 from pier.build.context.gitcheckout import check_out
@@ -18,12 +20,10 @@ from pier.build.context.gitrefs import Named
 from pier.build.context.gitrepo import Broken, Repository, make, tidy
 from pier.build.context.kept import CHECKOUTS, GIT, draft_in, keep, lock_of, new_record, used_again
 from pier.build.deps import Build
-from pier.build.drop import trash
 from pier.build.graph import GitSource, Vertex
-from pier.build.inuse import in_use
 from pier.build.ops.op import Result
 from pier.build.session import Folder
-from pier.build.steplog import StepLog
+from pier.build.steps.log import StepLog
 from pier.build.threads import in_thread
 from pier.errors import DataCorrupted, Internal, InvalidArgument, NotFound
 from pier.linux.files import open_in_root, used_bytes

@@ -13,12 +13,12 @@ from typing import BinaryIO, Final
 import msgspec
 
 from pier.build.cache import CacheRecord
+from pier.build.caching.inuse import in_use
 from pier.build.context.fetch import Answer, Patience, answer_to, shown
 from pier.build.context.files import Files
 from pier.build.context.kept import HTTP, draft_in, keep, lock_of, new_record, used_again
 from pier.build.deps import Build, Deps
 from pier.build.graph import HttpSource, Vertex
-from pier.build.inuse import in_use
 from pier.build.ops.op import Result
 from pier.build.progress import StatusState
 from pier.build.session import Folder

@@ -161,7 +161,13 @@ def _verbose(found: Json) -> None:
     show(volume.SHAPE, found.get("Volumes") or [], "", table(("Name", "Links", "Size")))
     cache = found.get("BuildCache") or []
     say(f"\nBuild cache usage: {size(_build_cache(cache).size)}\n\n")
-    show(CACHE_SHAPE, cache, "", table(CACHE_COLUMNS))
+    show(CACHE_SHAPE, sorted(cache, key=_last_used), "", table(CACHE_COLUMNS))
+
+
+def _last_used(record: Json) -> tuple[str, str, str]:
+    """Sorts as Docker does: what was never used, then by the time of the last use, then by ID."""
+    second, _, fraction = (record.get("LastUsedAt") or "").removesuffix("Z").partition(".")
+    return second, fraction.ljust(9, "0"), record["ID"]
 
 
 def _verbose_json(found: Json) -> None:

@@ -22,7 +22,7 @@ from pier.build.graph import (
     vertex_id,
 )
 from pier.build.request import BuildRequest
-from pier.build.solver import solve
+from pier.build.solving.solver import solve
 from pier.daemon.config import load
 from pier.daemon.wiring import Daemon, wire
 from pier.images.bootstrap import bootstrap

@@ -10,9 +10,9 @@ import pytest
 
 from pier.build import lifecycle
 from pier.build.cache import CacheRecord
-from pier.build.gc import keep_below
-from pier.build.prune import Rules, prune
-from pier.build.usage import usage
+from pier.build.caching.gc import keep_below
+from pier.build.caching.prune import Rules, prune
+from pier.build.caching.usage import usage
 from pier.images.release import collect
 from pier.log import set_tracer
 from pier.metadata.build import SqliteCacheStore

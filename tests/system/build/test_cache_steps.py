@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from pier.build.gc import keep_below
+from pier.build.caching.gc import keep_below
+from pier.build.caching.prune import Rules, prune, reclaimed
+from pier.build.caching.usage import usage
 from pier.build.graph import Graph, Mount
-from pier.build.prune import Rules, prune, reclaimed
-from pier.build.usage import usage
 from pier.images.release import collect
 from pier.linux.files import used_bytes
 from pier.oci.image import chain_ids

@@ -10,8 +10,8 @@ import pytest
 
 from pier.build.export.export import export
 from pier.build.graph import Copy, CopyItem, Rootfs, Vertex, vertex_id
-from pier.build.outcome import Solved
 from pier.build.request import Output
+from pier.build.solving.outcome import Solved
 from pier.errors import InvalidArgument
 from pier.images.lookup import find
 from pier.testing.exports import AMD64, Machine, graph_of, rooted

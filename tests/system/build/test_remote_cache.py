@@ -13,9 +13,9 @@ from pier.build.cache import CacheRecord
 from pier.build.deps import Build
 from pier.build.export.export import export
 from pier.build.graph import Rootfs, VertexId
-from pier.build.outcome import Solved
-from pier.build.remotecache import importers
+from pier.build.remotecache.importing import importers
 from pier.build.request import CacheSpec, Output
+from pier.build.solving.outcome import Solved
 from pier.errors import InvalidArgument, PierError, Unsupported
 from pier.oci.digest import Digest, sha256
 from pier.oci.image import chain_ids

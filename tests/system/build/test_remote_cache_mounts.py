@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pier.build.remotecache import importers
-from pier.build.remotecacheexport import export_cache
-from pier.build.remotecachemounts import fill
+from pier.build.remotecache.exporting import export_cache
+from pier.build.remotecache.importing import importers
+from pier.build.remotecache.mounts import fill
 from pier.build.request import CacheSpec
 from pier.testing.exports import Machine
 

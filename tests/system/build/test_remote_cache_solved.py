@@ -11,11 +11,11 @@ from pier.build.deps import Build
 from pier.build.export.export import Exported, export
 from pier.build.graph import Copy, CopyItem, Exec, Graph, Op, Rootfs, Target, Vertex, VertexId, vertex_id
 from pier.build.ops.op import Absent, Result
-from pier.build.performers import Performers
 from pier.build.progress import VertexState
-from pier.build.remotecache import imported
+from pier.build.remotecache.importing import imported
 from pier.build.request import CacheSpec, Output
-from pier.build.solver import solve
+from pier.build.solving.performers import Performers
+from pier.build.solving.solver import solve
 from pier.images.release import collect
 from pier.oci.digest import sha256
 from pier.oci.image import ExecutionConfig, HistoryEntry

@@ -11,7 +11,7 @@ import pytest
 from pier.build.export.export import Exported, export
 from pier.build.graph import Graph, Mkdir, Mount, Target, Vertex, VertexId, vertex_id
 from pier.build.request import CacheSpec
-from pier.build.solver import solve
+from pier.build.solving.solver import solve
 from pier.images.lookup import find
 from pier.oci.image import ExecutionConfig, HistoryEntry
 from pier.oci.platform import host_platform

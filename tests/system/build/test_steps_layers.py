@@ -10,7 +10,7 @@ from pier.build.deps import Deps
 from pier.build.graph import Merge, Rootfs
 from pier.build.ops import merge
 from pier.build.recover import recover
-from pier.build.stepfailed import StepFailed
+from pier.build.steps.failed import StepFailed
 from pier.build.worktree import worktree
 from pier.errors import NotFound
 from pier.images.release import release_layers

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from pier.build.cachemounts import folder_of
 from pier.build.graph import Mount
+from pier.build.steps.cachemounts import folder_of
 from pier.errors import InvalidArgument, NotFound
 from pier.testing.buildsteps import Steps, build_steps
 from tests.compat.rootfs import busybox_rootfs

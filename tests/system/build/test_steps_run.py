@@ -14,7 +14,7 @@ import pytest
 from pier.build.graph import InlineFile, Mkdir
 from pier.build.ops import mkdir
 from pier.build.request import Limits, Ulimit
-from pier.build.stepfailed import StepFailed
+from pier.build.steps.failed import StepFailed
 from pier.errors import Forbidden, InvalidArgument
 from pier.testing.buildsteps import Steps, build_steps, vertex
 from tests.compat.rootfs import busybox_rootfs

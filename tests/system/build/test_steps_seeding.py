@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from pier.build.seeding import copy_tree
+from pier.build.steps.seeding import copy_tree
 
 
 async def test_a_tree_is_copied(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pier.build.errorshell import FailedStep
-from pier.build.stepfailed import StepFailed
+from pier.build.steps.errorshell import FailedStep
+from pier.build.steps.failed import StepFailed
 from pier.testing.buildsteps import Keeper, Steps, build_steps
 from tests.compat.rootfs import busybox_rootfs
 

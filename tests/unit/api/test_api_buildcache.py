@@ -12,7 +12,7 @@ import pytest
 from pier.api.buildcache import describe, prune_cache
 from pier.api.services import Services
 from pier.build.cache import CacheRecord
-from pier.build.usage import Entry, usage
+from pier.build.caching.usage import Entry, usage
 from tests.unit.api.api_server import exchange, serving
 from tests.unit.build.solver.workshop import Workshop, line
 

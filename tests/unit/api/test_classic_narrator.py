@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pier.api.classic_narrator import Narrator, failure_message
+from pier.api.classic.narrator import Narrator, failure_message
 from pier.build.dockerfile.parse import parse
 from pier.build.failures import BuildFailed
 from pier.build.progress import LogPiece, StatusState, VertexState

@@ -12,8 +12,8 @@ import pytest
 from multidict import MultiDict
 
 from pier.api.call import Call
-from pier.api.classic_request import read_request
-from pier.api.classic_session import ClassicSession
+from pier.api.classic.request import read_request
+from pier.api.classic.session import ClassicSession
 from pier.build.request import Limits, Ulimit
 from pier.errors import InvalidArgument, NotFound, Unsupported
 

@@ -1,7 +1,7 @@
 """How much of what a step writes is told."""
 
 from pier.build.progress import Event, LogPiece
-from pier.build.steplog import StepLog
+from pier.build.steps.log import StepLog
 
 MIB = 1 << 20
 WORDS = b"[output clipped, log limit 2MiB reached]"

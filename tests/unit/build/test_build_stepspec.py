@@ -7,7 +7,7 @@ import pytest
 from pier.build.deps import Settings
 from pier.build.graph import Exec
 from pier.build.request import BuildRequest, Limits, Ulimit
-from pier.build.stepspec import Place, environment, group_of, hosts_text, mount_points, step_plan
+from pier.build.steps.spec import Place, environment, group_of, hosts_text, mount_points, step_plan
 from pier.errors import InvalidArgument
 from pier.runtime.accounts import Account
 from pier.runtime.plan import SpecMount, SpecPlan

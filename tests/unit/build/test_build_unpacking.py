@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from pier.build.unpacking import is_archive
+from pier.build.copying.unpacking import is_archive
 
 
 def tar(size: int = 5) -> bytes:

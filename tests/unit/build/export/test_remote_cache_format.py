@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from pier.build.cache import CacheRecord
-from pier.build.remotecacheformat import MAX_BYTES, CachedContent, decode, describe, encode
+from pier.build.remotecache.format import MAX_BYTES, CachedContent, decode, describe, encode
 from pier.errors import DataCorrupted
 from pier.oci.digest import sha256
 from pier.oci.manifest import Descriptor

@@ -6,7 +6,7 @@ import pytest
 
 from pier.build.graph import Graph
 from pier.build.progress import VertexState
-from pier.build.solver import materialize, solve
+from pier.build.solving.solver import materialize, solve
 from pier.errors import Conflict
 from tests.unit.build.solver.workshop import Drawing, Told, Workshop, line, named, until
 

@@ -4,13 +4,13 @@ import asyncio
 from pathlib import Path
 
 from pier.build.cache import CacheRecord
-from pier.build.gc import keep_below
+from pier.build.caching.gc import keep_below
+from pier.build.caching.inuse import in_use
+from pier.build.caching.prune import Rules, prune, reclaimed
+from pier.build.caching.selection import parse_selection
+from pier.build.caching.usage import usage
 from pier.build.graph import Graph
-from pier.build.inuse import in_use
-from pier.build.prune import Rules, prune, reclaimed
-from pier.build.selection import parse_selection
-from pier.build.solver import solve
-from pier.build.usage import usage
+from pier.build.solving.solver import solve
 from pier.images.release import collect, release_layers
 from pier.oci.digest import Digest
 from pier.testing.snapshots import make_layer

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from pier.build.graph import Copy, Exec, Graph, Rootfs, VertexId
-from pier.build.outcome import Solved
-from pier.build.solver import solve
+from pier.build.solving.outcome import Solved
+from pier.build.solving.solver import solve
 from tests.unit.build.solver.workshop import Drawing, Workshop
 
 

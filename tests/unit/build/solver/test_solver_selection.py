@@ -3,8 +3,8 @@
 import pytest
 
 from pier.build.cache import CacheRecord
-from pier.build.selection import chosen, parse_selection
-from pier.build.usage import Entry, id_of
+from pier.build.caching.selection import chosen, parse_selection
+from pier.build.caching.usage import Entry, id_of
 from pier.errors import InvalidArgument
 
 STEP = Entry(

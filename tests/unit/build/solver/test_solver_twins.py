@@ -2,11 +2,11 @@
 
 import os
 
-from pier.build.bodies import Bodies
 from pier.build.cache import CacheRecord
-from pier.build.gc import keep_below
-from pier.build.prune import Rules, prune, reclaimed
-from pier.build.usage import usage
+from pier.build.caching.bodies import Bodies
+from pier.build.caching.gc import keep_below
+from pier.build.caching.prune import Rules, prune, reclaimed
+from pier.build.caching.usage import usage
 from pier.linux.files import used_bytes
 from pier.oci.digest import Digest
 from pier.snapshots import diff

@@ -29,11 +29,11 @@ from pier.build.graph import (
     vertex_id,
 )
 from pier.build.ops.op import Absent, Result
-from pier.build.performers import Performers
 from pier.build.progress import Event, LogPiece, VertexState
 from pier.build.request import BuildRequest
 from pier.build.session import Folder
-from pier.build.solver import solve
+from pier.build.solving.performers import Performers
+from pier.build.solving.solver import solve
 from pier.errors import Conflict
 from pier.images.image import Image
 from pier.oci.digest import Digest, sha256

@@ -9,8 +9,8 @@ from pier.build.context.files import Files
 from pier.build.deps import Build
 from pier.build.export.epoch import REMEMBERED
 from pier.build.graph import Rootfs
-from pier.build.remotecache import imported
-from pier.build.remotecacheformat import INLINE, CachedContent, describe, encode
+from pier.build.remotecache.format import INLINE, CachedContent, describe, encode
+from pier.build.remotecache.importing import imported
 
 _MOST_INLINE: Final = 4 * 1024 * 1024
 

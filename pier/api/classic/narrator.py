@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from pier.api.classic_steps import Line, find_target, lines_of
+from pier.api.classic.steps import Line, find_target, lines_of
 from pier.build.dockerfile import ast
 from pier.build.dockerfile.lintvariables import PLATFORM_ARGS
 from pier.build.dockerfile.variables import PROXIES

@@ -14,12 +14,12 @@ from typing import Any, Final
 import msgspec
 
 from pier.build.cache import CacheRecord
+from pier.build.caching.held import own_chains
 from pier.build.deps import Build, Deps
 from pier.build.export.concurrently import concurrently
 from pier.build.export.epoch import REMEMBERED
 from pier.build.export.steps import Part, Step, step
-from pier.build.held import own_chains
-from pier.build.remotecachesources import FolderSource, Found, RegistrySource, Source, read
+from pier.build.remotecache.sources import FolderSource, Found, RegistrySource, Source, read
 from pier.build.request import CacheSpec
 from pier.errors import InvalidArgument, PierError, Unsupported
 from pier.images.release import release_layers

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 import msgspec
 
 from pier.build.cache import CacheRecord
-from pier.build.remotecacheformat import CONFIG_TYPE, INLINE, MAX_BYTES, MOUNT, CachedContent, decode
+from pier.build.remotecache.format import CONFIG_TYPE, INLINE, MAX_BYTES, MOUNT, CachedContent, decode
 from pier.build.threads import in_thread
 from pier.errors import DataCorrupted, NotFound
 from pier.linux.files import open_in_root

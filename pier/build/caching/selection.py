@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from pier.build.usage import MUTABLE, Entry
+from pier.build.caching.usage import MUTABLE, Entry
 from pier.errors import InvalidArgument
 
 FLAGS: Final = ("inuse", "mutable", "immutable", "shared", "private")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from pier.build.cache import CacheRecord
+from pier.build.caching.held import own_chains
 from pier.build.deps import Build
 from pier.build.export.concurrently import concurrently
 from pier.build.export.forms import Compression, form, pieces
@@ -20,11 +21,10 @@ from pier.build.export.layout import Blob, Plan, archive
 from pier.build.export.outputs import COMPRESSIONS, flag
 from pier.build.export.steps import Step, step
 from pier.build.graph import Rootfs
-from pier.build.held import own_chains
-from pier.build.remotecache import imported
-from pier.build.remotecacheformat import CONFIG_TYPE, MOUNT, describe, encode
-from pier.build.remotecachemounts import mount_blobs
-from pier.build.remotecacherecords import contents_of
+from pier.build.remotecache.format import CONFIG_TYPE, MOUNT, describe, encode
+from pier.build.remotecache.importing import imported
+from pier.build.remotecache.mounts import mount_blobs
+from pier.build.remotecache.records import contents_of
 from pier.build.request import CacheSpec
 from pier.errors import InvalidArgument, PierError
 from pier.oci import mediatypes

@@ -14,10 +14,10 @@ from weakref import WeakValueDictionary
 import msgspec
 
 from pier.build.cache import CacheRecord
+from pier.build.caching.inuse import in_use
 from pier.build.deps import Build, Deps
 from pier.build.graph import Mount
-from pier.build.inuse import in_use
-from pier.build.remotecachemounts import fill
+from pier.build.remotecache.mounts import fill
 from pier.build.threads import in_thread
 from pier.linux.files import used_bytes
 from pier.linux.trees import remove_tree

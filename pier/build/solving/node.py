@@ -6,8 +6,8 @@ from typing import TypeVar
 from pier.build.deps import Build
 from pier.build.graph import Vertex
 from pier.build.ops.op import Result
-from pier.build.outcome import Solved
-from pier.build.told import Told
+from pier.build.solving.outcome import Solved
+from pier.build.solving.told import Told
 
 T = TypeVar("T")
 

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from pier.build.bodies import Bodies
 from pier.build.cache import CacheRecord
+from pier.build.caching.bodies import Bodies
 from pier.build.deps import Deps
 from pier.images.release import release_layers
 from pier.linux.trees import move_aside, remove_tree

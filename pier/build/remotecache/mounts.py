@@ -17,9 +17,9 @@ import zstandard
 from pier.build.deps import Build
 from pier.build.export.layout import Blob
 from pier.build.export.steps import step
-from pier.build.remotecache import imported
-from pier.build.remotecacheformat import MOUNT
-from pier.build.remotecachesources import Source
+from pier.build.remotecache.format import MOUNT
+from pier.build.remotecache.importing import imported
+from pier.build.remotecache.sources import Source
 from pier.build.threads import in_thread
 from pier.content.store import ONCE
 from pier.errors import DataCorrupted, PierError

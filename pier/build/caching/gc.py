@@ -9,9 +9,9 @@ import heapq
 from collections import Counter
 
 from pier.build.cache import CacheRecord
+from pier.build.caching.drop import drop_folders, release_loose
+from pier.build.caching.usage import Layers, layers_of
 from pier.build.deps import Deps
-from pier.build.drop import drop_folders, release_loose
-from pier.build.usage import Layers, layers_of
 from pier.images.release import release_layers
 from pier.oci.digest import Digest
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pier.api.call import Call
-from pier.api.classic_context import removed, unpacked
+from pier.api.classic.context import removed, unpacked
 from pier.build.session import Folder
 from pier.errors import Cancelled, NotFound, Unsupported
 from pier.remote.settings import Credentials

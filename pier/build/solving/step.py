@@ -9,12 +9,12 @@ from typing import Final
 import msgspec
 
 from pier.build.cache import CacheRecord
+from pier.build.caching.held import own_chains
 from pier.build.deps import Build, Deps
-from pier.build.flight import Listener
 from pier.build.graph import Copy, Exec, GitSource, HttpSource, LocalSource, Merge, Mkdir, Rootfs, Vertex
-from pier.build.held import own_chains
 from pier.build.ops.op import Performer, Result
 from pier.build.progress import Progress, VertexState
+from pier.build.solving.flight import Listener
 from pier.errors import Internal
 from pier.log import trace
 from pier.oci.image import chain_ids

@@ -9,19 +9,19 @@ import asyncio
 import time
 from collections.abc import Iterable, Sequence
 
-from pier.build import gc
 from pier.build.cache import CacheRecord
+from pier.build.caching import gc
 from pier.build.deps import Build
-from pier.build.flight import Listener
 from pier.build.graph import Exec, Graph, ImageSource, Rootfs, Vertex, VertexId
-from pier.build.node import Node, answer
 from pier.build.ops.op import Absent, Result
-from pier.build.outcome import Solved
-from pier.build.performers import PERFORMERS, Performers
-from pier.build.pinning import Pinning
-from pier.build.remotecache import RemoteCache, importers
-from pier.build.step import SOURCES, Step, run_step
-from pier.build.told import Told, telling_failures
+from pier.build.remotecache.importing import RemoteCache, importers
+from pier.build.solving.flight import Listener
+from pier.build.solving.node import Node, answer
+from pier.build.solving.outcome import Solved
+from pier.build.solving.performers import PERFORMERS, Performers
+from pier.build.solving.pinning import Pinning
+from pier.build.solving.step import SOURCES, Step, run_step
+from pier.build.solving.told import Told, telling_failures
 from pier.errors import Internal
 
 

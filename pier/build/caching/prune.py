@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from pier.build.bodies import Bodies
+from pier.build.caching.bodies import Bodies
+from pier.build.caching.drop import drop_folders, release_loose
+from pier.build.caching.selection import Selection, chosen
+from pier.build.caching.usage import Entry, usage
 from pier.build.deps import Deps
-from pier.build.drop import drop_folders, release_loose
-from pier.build.selection import Selection, chosen
-from pier.build.usage import Entry, usage
 from pier.log import trace
 
 

@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from pier.build.cachemounts import cache_folder
 from pier.build.context.contents import reading
 from pier.build.context.files import Files
 from pier.build.deps import Build
 from pier.build.graph import Exec
 from pier.build.graph import Mount as Wanted
-from pier.build.hiding import hide
 from pier.build.ops.op import Result
-from pier.build.seeding import copy_tree
+from pier.build.steps.cachemounts import cache_folder
+from pier.build.steps.hiding import hide
+from pier.build.steps.seeding import copy_tree
 from pier.build.threads import in_thread
 from pier.build.worktree import Worktree
 from pier.errors import InvalidArgument, NotFound

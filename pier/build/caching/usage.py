@@ -8,8 +8,8 @@ from typing import Final
 
 import msgspec
 
-from pier.build.bodies import Bodies
 from pier.build.cache import CacheRecord
+from pier.build.caching.bodies import Bodies
 from pier.build.deps import Deps
 from pier.linux.files import used_bytes
 from pier.oci.digest import Digest

@@ -1,0 +1,1 @@
+"""The builder as classic clients know it: ``POST /build``, and its stream of messages."""

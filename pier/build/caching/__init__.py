@@ -1,0 +1,1 @@
+"""The build cache's housekeeping: what is kept, what it takes, and what goes."""

@@ -1,0 +1,1 @@
+"""Performing a COPY: where files land, as what, and what archives hold."""

@@ -1,0 +1,1 @@
+"""From a graph to results: what runs when, what the cache knows, what is shared among builds."""
