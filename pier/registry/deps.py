@@ -1,0 +1,22 @@
+"""The collaborators that every verb of this package is handed."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pier.registry.records import Records
+from pier.registry.settings import Settings
+from pier.registry.storage import Storage
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """One instance. ``clock`` gives seconds since 1970."""
+
+    records: Records
+    storage: Storage
+    settings: Settings
+    clock: Callable[[], float] = field(default=time.time)
+
+    def now(self) -> int:
+        return int(self.clock())

@@ -1,0 +1,137 @@
+"""What the registry knows (contract): kept by :mod:`pier.metadata.registry` in SQLite or PostgreSQL.
+
+Each call is one transaction, serialised against all others of all instances: what a call promises holds when several
+instances and the housekeeping call at once. They raise Unavailable where the database does not answer, NoSpace where
+its disk is full. A *live* blob has a row that is not claimed for deletion.
+"""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from pier.oci.digest import Digest
+from pier.registry.model import Blob, Job, Manifest, Project, Tag, Upload, User
+
+
+class Uploads(Protocol):
+    async def begin_upload(self, upload: Upload) -> None: ...
+
+    async def upload(self, repository: str, id: str) -> Upload | None: ...
+
+    async def advance_upload(self, id: str, before: int, offset: int, state: bytes, now: int) -> bool:
+        """Note that it reaches to ``offset`` now; False where it is not at ``before`` any more (two writers)."""
+
+    async def end_upload(self, id: str) -> None: ...
+
+    async def stale_uploads(self, touched_before: int, limit: int) -> list[Upload]: ...
+
+
+class Blobs(Protocol):
+    async def add_blob(self, repository: str, upload_id: str, blob: Blob, lease: int) -> Blob:
+        """End the upload, link the blob to the repository and lease it there until ``lease`` (epoch).
+
+        Returns the blob as it is known: another one where those bytes were there already; ``blob.location`` is the
+        caller's to delete then. A row that is claimed for deletion is replaced, not revived.
+        """
+
+    async def blob(self, repository: str, digest: Digest, lease: int = 0) -> Blob | None:
+        """The live blob, if the repository has it. ``lease``: keep it at least until then (a pusher asks)."""
+
+    async def mount_blob(self, repository: str, source: str, digest: Digest, lease: int) -> Blob | None:
+        """Link the live blob of ``source`` to ``repository``, leased; None where ``source`` has none."""
+
+    async def unlink_blob(self, repository: str, digest: Digest) -> bool:
+        """Take it from the repository; Conflict while a manifest there refers to it. Whether it was there."""
+
+    async def claim_garbage(self, now: int, limit: int) -> list[Blob]:
+        """Live blobs that no manifest refers to and no lease holds: claimed for deletion, with their links.
+
+        Includes those that were claimed before and not forgotten (an instance that died), 60 s after the claim.
+        """
+
+    async def forget_blobs(self, blobs: Iterable[Blob]) -> None:
+        """Their bytes are gone: drop those rows whose location is still that."""
+
+
+class Manifests(Protocol):
+    async def put_manifest(self, repository: str, manifest: Manifest, tags: Iterable[str], now: int) -> list[str]:
+        """Store it with its references and move ``tags`` to it, all or nothing; the tags that moved or are new.
+
+        Raises Refusal: MANIFEST_BLOB_UNKNOWN with the digests that the repository lacks (blobs must be live and linked,
+        manifests be there), DENIED where an immutable tag would move, or the project's quota be exceeded.
+        """
+
+    async def manifest(self, repository: str, reference: str) -> Manifest | None:
+        """By tag or digest, without its references."""
+
+    async def pulled(self, repository: str, counts: dict[str, int], now: int) -> None:
+        """Note pulls, gathered for a while: references with how often."""
+
+    async def delete_manifest(self, repository: str, digest: Digest) -> list[str]:
+        """With its tags, which are returned. Raises Refusal: MANIFEST_UNKNOWN; DENIED for an immutable tag, or while an
+        index refers to it."""
+
+    async def delete_tag(self, repository: str, name: str) -> Digest:
+        """Also its manifest, where that has no other tag and no index or subject needs it. Raises Refusal:
+        MANIFEST_UNKNOWN, DENIED for an immutable tag."""
+
+    async def tags(self, repository: str, after: str = "", limit: int = 0) -> list[Tag]:
+        """In order of their names; Refusal NAME_UNKNOWN for a repository that there is not."""
+
+    async def referrers(self, repository: str, subject: Digest) -> list[Manifest]: ...
+
+    async def repositories(self, after: str = "", limit: int = 0, prefix: str = "") -> list[str]: ...
+
+    async def manifests(self, repository: str) -> list[Manifest]:
+        """All of them without their data: what retention and the catalogue look at."""
+
+    async def usage(self, project: str = "") -> dict[str, int]:
+        """Bytes by project; a blob counts once in each project."""
+
+
+class Access(Protocol):
+    async def project(self, name: str) -> Project | None: ...
+
+    async def put_project(self, project: Project) -> None: ...
+
+    async def delete_project(self, name: str) -> None: ...
+
+    async def projects(self) -> list[Project]: ...
+
+    async def user(self, name: str) -> User | None: ...
+
+    async def put_user(self, user: User) -> None: ...
+
+    async def delete_user(self, name: str) -> bool: ...
+
+    async def users(self) -> list[User]: ...
+
+    async def setting(self, key: str) -> bytes | None:
+        """What all instances share (the key that signs tokens)."""
+
+    async def put_setting(self, key: str, value: bytes, *, only_new: bool = False) -> bytes:
+        """Return what holds now: with ``only_new``, what was there first."""
+
+
+class Jobs(Protocol):
+    async def add_job(self, job: Job) -> None: ...
+
+    async def take_job(self, kinds: tuple[str, ...], now: int, until: int) -> Job | None:
+        """One that is due, for this caller alone until ``until``: not ended by then, it is due again."""
+
+    async def end_job(self, id: str) -> None: ...
+
+    async def put_off_job(self, id: str, due: int, error: str) -> None: ...
+
+    async def jobs(self, kinds: tuple[str, ...] = ()) -> list[Job]: ...
+
+
+class Records(Uploads, Blobs, Manifests, Access, Jobs, Protocol):
+    """All of it. One a process."""
+
+    async def lock(self, name: str, holder: str, now: int, until: int) -> bool:
+        """Be the only instance that does ``name`` (a collection, a schedule) until ``until``."""
+
+    async def healthy(self) -> None:
+        """Raises Unavailable or NoSpace."""
+
+    async def stop(self) -> None: ...

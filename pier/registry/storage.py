@@ -1,0 +1,65 @@
+"""Where the bytes are (contract): a folder, or S3.
+
+Bytes come through an :class:`Upload` in pieces, in order, and are a blob once it is finished::
+
+    location = storage.location()                        # written down with the upload's row, before any byte
+    writer = await storage.resume(location, offset, state)
+    await writer.write(data)                             # any number of pieces of any size
+    offset, state = await writer.pause()                 # durable up to here: goes on in another request or instance
+    size = await writer.finish()                         # all bytes are at the location now
+
+The digest is the caller's business (:mod:`pier.registry.blobs`), since only it knows what was hashed already.
+All errors are kinds: NoSpace for a full disk, Unavailable where S3 does not answer.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+
+class Writer(Protocol):
+    """One upload's bytes, in one request. Not for two tasks."""
+
+    async def write(self, data: bytes) -> None:
+        """Append. Raises NoSpace, Unavailable: what came before may be paused or given up."""
+
+    async def pause(self) -> tuple[int, bytes]:
+        """Make all that was written durable; return how many bytes that is, and what :meth:`Storage.resume` needs."""
+
+    async def finish(self) -> int:
+        """Make the whole readable at its location (durably); return its size."""
+
+    async def close(self) -> None:
+        """Let go without a promise for what was written since the last pause. Idempotent."""
+
+
+class Storage(Protocol):
+    """One of these a process."""
+
+    def location(self) -> str:
+        """A name that was never given before, by any instance."""
+
+    async def resume(self, location: str, offset: int, state: bytes) -> Writer:
+        """Go on at ``offset`` (0 at first), dropping what lies beyond it. Raises DataCorrupted where it is shorter."""
+
+    def partial(self, location: str, offset: int, state: bytes) -> AsyncIterator[bytes]:
+        """The first ``offset`` bytes of an unfinished upload: to hash them again."""
+
+    def read(self, location: str, start: int, stop: int) -> AsyncIterator[bytes]:
+        """Bytes ``start`` to ``stop`` (exclusive) of what was finished. Raises NotFound, Unavailable."""
+
+    def open(self, location: str) -> int | None:
+        """A file descriptor of what was finished, where there is one (a folder); None else. Raises NotFound."""
+
+    async def url(self, location: str, seconds: int) -> str | None:
+        """Where a client may fetch the bytes itself for so long; None where it may not."""
+
+    async def delete(self, location: str, state: bytes = b"") -> None:
+        """Remove what is there, finished or not; nothing there is no error."""
+
+    def walk(self) -> AsyncIterator[str]:
+        """Every location that has bytes, finished or not: for a check of the whole."""
+
+    async def healthy(self) -> None:
+        """Raises Unavailable or NoSpace where it could not take a blob now."""
+
+    async def stop(self) -> None: ...
