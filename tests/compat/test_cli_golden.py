@@ -16,9 +16,14 @@ def pier(engine: Engine, session_cli: Docker, tmp_path_factory: pytest.TempPathF
 
 
 @pytest.fixture(scope="module")
-def furnished(session_cli: Docker) -> Iterator[None]:
-    """One container that runs, with ports and labels, one that has ended, one that never ran; a volume."""
+def furnished(session_cli: Docker, pier: Pier) -> Iterator[None]:
+    """One container that runs, with ports and labels, one that has ended, one that never ran; a volume.
+
+    Nothing of what other tests have built: the more rows, the more ages that move between two calls.
+    """
     cli = session_cli
+    cli("image", "prune", "-f")
+    pier("builder", "prune", "-af")
     ports = ("-p", "127.0.0.1:28081:80", "-p", "127.0.0.1:29000-29002:9000-9002/udp", "--expose", "77")
     shell = "echo out; echo err >&2; exec sleep 3600"
     cli("run", "-d", "--name", "golden-up", *ports, "-l", "a=b", "-l", "c=d", IMAGE, "sh", "-c", shell)
