@@ -119,3 +119,4 @@ def _forget_the_rest(deps: Deps, rules: Rules) -> None:
     deps.held.remove(gone)
     if rules.all:
         deps.cache.forget(before)
+        deps.known_files.forget(deps.root, before)

@@ -6,6 +6,7 @@ One :class:`Known` for each folder and selection; the last few are in memory, al
 
 import hashlib
 import os
+import threading
 from collections import OrderedDict
 from contextlib import suppress
 from pathlib import Path
@@ -38,13 +39,15 @@ class StatCache:
 
     def __init__(self) -> None:
         self._recent: OrderedDict[str, Known] = OrderedDict()
+        self._lock = threading.Lock()
 
     def get(self, root: Path, folder: str, selection: str) -> Known:
         """What is known; empty where nothing is."""
         name = _name(folder, selection)
-        if name in self._recent:
-            self._recent.move_to_end(name)
-            return self._recent[name]
+        with self._lock:
+            if name in self._recent:
+                self._recent.move_to_end(name)
+                return self._recent[name]
         try:
             known = _DECODER.decode((root / _FOLDER / name).read_bytes())
         except (OSError, msgspec.DecodeError, UnicodeDecodeError):
@@ -61,13 +64,26 @@ class StatCache:
             atomic_write(root / _FOLDER / name, msgspec.msgpack.encode(known))
             _prune(root / _FOLDER)
 
+    def forget(self, root: Path, before: int) -> None:
+        """Drop what was not written since then (ns since 1970), and all that is in memory."""
+        with self._lock:
+            self._recent.clear()
+        folder = root / _FOLDER
+        with suppress(OSError):
+            for each in list(folder.iterdir()):
+                if each.stat().st_mtime_ns <= before:
+                    each.unlink()
+            folder.rmdir()
+
     def _remember(self, name: str, known: Known) -> None:
-        self._recent[name] = known
-        self._recent.move_to_end(name)
-        while len(self._recent) > 1 and (
-            len(self._recent) > _IN_MEMORY or sum(len(each.facts) for each in self._recent.values()) > _MOST_IN_MEMORY
-        ):
-            self._recent.popitem(last=False)
+        with self._lock:
+            self._recent[name] = known
+            self._recent.move_to_end(name)
+            while len(self._recent) > 1 and (
+                len(self._recent) > _IN_MEMORY
+                or sum(len(each.facts) for each in self._recent.values()) > _MOST_IN_MEMORY
+            ):
+                self._recent.popitem(last=False)
 
 
 _DECODER: Final = msgspec.msgpack.Decoder(Known)
