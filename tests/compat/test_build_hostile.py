@@ -109,6 +109,16 @@ def test_a_clear_error(pier: Pier, machine: RunningEngine, project: Path, lines:
     settled(machine)
 
 
+@pytest.mark.parametrize(
+    ("entitlement", "flag"), [("security.insecure", "--security=insecure"), ("network.host", "--network=host")]
+)
+def test_what_others_were_granted_is_not_cached_for_all(pier: Pier, project: Path, entitlement: str, flag: str) -> None:
+    """Granted once, the step is in the cache; who lacks the entitlement is refused all the same."""
+    where = dockerfile(project, "FROM box", f"RUN {flag} true")
+    pier("build", "--allow", entitlement, where)
+    assert f"{entitlement} is not allowed" in pier.fails("build", where)
+
+
 def test_five_hundred_stages(pier: Pier, project: Path) -> None:
     stages = [f"FROM s{n - 1} AS s{n}\nENV N{n}={n}" for n in range(1, 500)]
     pier("build", "-t", "many", dockerfile(project, "FROM scratch AS s0", *stages))

@@ -36,8 +36,12 @@ _ETC: Final = ("bind", "rprivate", "ro", "nosuid", "nodev", "noexec")
 
 
 async def key(build: Build, vertex: Vertex, inputs: Sequence[Result]) -> str:
-    """Neither secrets nor limits nor proxies count; a cache mount's beginnings do not either."""
+    """Neither secrets nor limits nor proxies count; a cache mount's beginnings do not either.
+
+    Raises Forbidden for what was not granted: what others were granted is in the cache, and not for everybody.
+    """
     op = _op(vertex)
+    _check_entitled(build, op)
     digests = [await _digest(build, op, number, inputs) for number in range(len(op.mounts))]
     parts = (op, str(vertex.platform), _base(op, inputs).chain, digests, build.request.extra_hosts)
     return "sha256:" + hashlib.sha256(msgspec.json.encode(("exec", *parts))).hexdigest()
