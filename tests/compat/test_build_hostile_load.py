@@ -1,8 +1,6 @@
-"""Builds that say too much, run side by side, keep secrets, or lose their client, their base or the cache."""
+"""Builds that say too much, run side by side, keep secrets, or lose their base or the cache."""
 
-import contextlib
 import os
-import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,11 +8,9 @@ from pathlib import Path
 import pytest
 
 from pier.testing.engine import RunningEngine
-from tests.compat.conftest import docker_program
-from tests.compat.docker_cli import Docker, eventually
+from tests.compat.docker_cli import eventually
 from tests.compat.hostile import alive, assert_sound, dockerfile, engine_with_box
 from tests.compat.pier_cli import Pier
-from tests.compat.plugins import with_plugins
 
 
 @pytest.fixture(scope="module")
@@ -26,11 +22,6 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningEngine]
 @pytest.fixture(scope="module")
 def pier(machine: RunningEngine, tmp_path_factory: pytest.TempPathFactory) -> Pier:
     return Pier(machine.host, tmp_path_factory.mktemp("config"), "load=1")
-
-
-@pytest.fixture(scope="module")
-def buildx(machine: RunningEngine, tmp_path_factory: pytest.TempPathFactory) -> Docker:
-    return with_plugins(docker_program(), machine.host, tmp_path_factory.mktemp("x"), "load=1", ["docker-buildx"])
 
 
 @pytest.fixture
@@ -53,36 +44,6 @@ def test_a_step_that_writes_a_hundred_megabytes(pier: Pier, machine: RunningEngi
     assert text.count("[output clipped, log limit 2MiB reached]") == 1
     assert "the end" in text
     assert peak(machine) - before < 48
-
-
-@pytest.mark.parametrize("client", ["pier", "buildx"])
-def test_a_client_that_vanishes(pier: Pier, buildx: Docker, machine: RunningEngine, project: Path, client: str) -> None:
-    marker = f"sleep 7654{len(client)}"
-    where = dockerfile(project, "FROM box", f"RUN trap '' INT TERM; {marker} & wait; {marker}")
-    command = ("build", where) if client == "pier" else ("buildx", "build", where)
-    running = (pier if client == "pier" else buildx).spawn(*command, start_new_session=True)
-    eventually(lambda: alive(marker.replace(" ", "\0")), "the step runs")
-    os.killpg(running.pid, signal.SIGKILL)
-    running.communicate(timeout=10)
-    eventually(lambda: not alive(marker.replace(" ", "\0")), "the step is gone", timeout=5)
-    assert_sound(machine, pier)
-
-
-def test_a_second_interrupt_ends_a_client_whose_daemon_hangs(pier: Pier, machine: RunningEngine, project: Path) -> None:
-    where = dockerfile(project, "FROM box", "RUN sleep 76549")
-    running = pier.spawn("build", where, start_new_session=True)
-    eventually(lambda: alive("sleep\x0076549"), "the step runs")
-    os.kill(machine.pid, signal.SIGSTOP)
-    try:
-        for _ in range(2):
-            os.killpg(running.pid, signal.SIGINT)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                running.wait(1)
-        running.communicate(timeout=5)
-        assert running.returncode != 0
-    finally:
-        os.kill(machine.pid, signal.SIGCONT)
-    assert_sound(machine, pier)
 
 
 def test_two_builds_of_one_project_run_its_steps_once(pier: Pier, project: Path) -> None:
