@@ -1,7 +1,6 @@
 """Builds that say too much, run side by side, keep secrets, or lose their base or the cache."""
 
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
