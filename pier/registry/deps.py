@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from pier.registry.happenings import Observer
+from pier.registry.manifests.pulls import Pulls
 from pier.registry.records import Records
 from pier.registry.settings import Settings
 from pier.registry.storage import Storage
@@ -11,12 +13,14 @@ from pier.registry.storage import Storage
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """One instance. ``clock`` gives seconds since 1970."""
+    """One instance. ``clock`` gives seconds since 1970; ``observers`` are told of pushes and deletions."""
 
     records: Records
     storage: Storage
     settings: Settings
     clock: Callable[[], float] = field(default=time.time)
+    observers: list[Observer] = field(default_factory=list)
+    pulls: Pulls = field(default_factory=Pulls)
 
     def now(self) -> int:
         return int(self.clock())

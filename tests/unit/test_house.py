@@ -83,6 +83,10 @@ PURE = (
     "build/dockerfile/transfer.py",
     "build/dockerfile/variables.py",
     "build/options.py",
+    "registry/manifests/document.py",
+    "registry/http/pages.py",
+    "registry/http/ranges.py",
+    "registry/http/routes.py",
     "cli/template/lex.py",
     "cli/template/parse.py",
 )

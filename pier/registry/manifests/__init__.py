@@ -1,0 +1,1 @@
+"""Manifests and what they are found by: put, get, delete, tags, referrers, the catalogue (over ``deps.Registry``)."""
