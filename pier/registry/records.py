@@ -39,6 +39,9 @@ class Blobs(Protocol):
     async def mount_blob(self, repository: str, source: str, digest: Digest, lease: int) -> Blob | None:
         """Link the live blob of ``source`` to ``repository``, leased; None where ``source`` has none."""
 
+    async def homes(self, digest: Digest, limit: int) -> list[str]:
+        """Some repositories that have the live blob, in order of their names: where a mount may come from."""
+
     async def unlink_blob(self, repository: str, digest: Digest) -> bool:
         """Take it from the repository; Conflict while a manifest there refers to it. Whether it was there."""
 
