@@ -31,6 +31,7 @@ _NOT_KEPT: Final = "user.overlay."
 _OCTAL_11: Final = 8**11
 _OCTAL_7: Final = 8**7
 _NANO: Final = 1_000_000_000
+_WHITEOUT_MODE: Final = 0o600  # as Docker has it, whatever the kernel gave the device
 _KINDS: Final = (
     (stat.S_ISDIR, FOLDER),
     (stat.S_ISREG, REGULAR),
@@ -175,7 +176,9 @@ class Packer:
             return
         if self._whiteouts and kind == CHAR and status.st_rdev == 0:
             folder, _, base = path.rpartition(b"/")
-            self._output.write(encode(_header(os.path.join(folder, WHITEOUT + base), REGULAR, status)))
+            gone = _header(os.path.join(folder, WHITEOUT + base), REGULAR, status)
+            gone.mode = _WHITEOUT_MODE
+            self._output.write(encode(gone))
             return
         header = _header(name, kind, status)
         if kind == FOLDER:
@@ -193,7 +196,9 @@ class Packer:
         else:
             self._output.write(encode(header))
         if self._whiteouts and kind == FOLDER and _is_opaque(self._prefix + path):
-            self._output.write(encode(_header(os.path.join(path, OPAQUE), REGULAR, status)))
+            opaque = _header(os.path.join(path, OPAQUE), REGULAR, status)
+            opaque.mode, opaque.mtime = opaque.mode & 0o777, 0
+            self._output.write(encode(opaque))
 
     def _add_file(self, header: Header, path: bytes) -> None:
         """A file that grows or shrinks under a running container keeps the length it had when opened."""

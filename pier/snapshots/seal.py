@@ -23,7 +23,10 @@ _LITTLE: Final = 2 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """What a folder turned out to be, for :meth:`LayerWriter.commit`. ``size`` counts the files' bytes."""
+    """What a folder turned out to be, for :meth:`LayerWriter.commit`.
+
+    ``size`` counts the bytes of files and of links' targets.
+    """
 
     diff_id: Digest
     size: int
