@@ -54,7 +54,7 @@ def full(image: Image, graph: Mapping[str, str], last_tagged: str) -> dict[str, 
         "Created": image.created or "0001-01-01T00:00:00Z",
         "DockerVersion": config.docker_version,
         "Author": config.author,
-        "Config": msgspec.to_builtins(config.config),
+        "Config": _sorted_maps(msgspec.to_builtins(config.config)),
         "Architecture": config.architecture,
         "Os": config.os,
         "Size": image.size,
@@ -73,6 +73,12 @@ def full(image: Image, graph: Mapping[str, str], last_tagged: str) -> dict[str, 
             "size": image.manifest.size,
         }
     return body
+
+
+def _sorted_maps(config: dict[str, Any]) -> dict[str, Any]:
+    """Docker's maps come sorted; whoever compares what ``inspect`` prints relies on it."""
+    maps = {name: config[name] for name in ("ExposedPorts", "Volumes", "Labels") if config.get(name)}
+    return config | {name: dict(sorted(each.items())) for name, each in maps.items()}
 
 
 def shared_sizes(images: Iterable[Image], layer_sizes: Mapping[Digest, int]) -> dict[Digest, int]:
