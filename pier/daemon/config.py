@@ -5,6 +5,7 @@ which one holds. The environment variable ``PIERD_CONFIG`` names the file where 
 """
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from pier.log import LEVELS
 _BY_NAME: Final = {setting.name: setting for setting in SETTINGS}
 _LONGEST_INTERFACE: Final = 15
 _LARGEST_MTU: Final = 65535
+PROXIES: Final = ("http-proxy", "https-proxy", "no-proxy")
 _DEFAULT_FILE: Final[str] = _BY_NAME["config-file"].default
 
 
@@ -49,6 +51,13 @@ class Config:
     @property
     def log_level(self) -> str:
         return "debug" if self["debug"] else str(self["log-level"])
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The process's own, with the proxies that are set here instead of its."""
+        given = {name.replace("-", "_"): self[name] for name in PROXIES if self[name]}
+        kept = {name: value for name, value in os.environ.items() if name.lower() not in given}
+        return {**kept, **{name.upper(): value for name, value in given.items()}}
 
     def pairs(self, name: str) -> dict[str, str]:
         """A setting of ``key=value`` texts as a mapping."""
@@ -98,7 +107,7 @@ def _read_file(path: str, explicit: bool) -> dict[str, Any]:
 
 
 def _from_json(path: str, content: Mapping[str, Any]) -> dict[str, Any]:
-    content = _without_builder(path, content)
+    content = _without_proxies(path, _without_builder(path, content))
     unknown = sorted(name for name in content if name not in _BY_NAME or _BY_NAME[name].flag_only)
     if unknown:
         raise _unusable(path, f"the following directives don't match any configuration option: {', '.join(unknown)}")
@@ -125,6 +134,16 @@ def _without_builder(path: str, content: Mapping[str, Any]) -> Mapping[str, Any]
         case _:
             raise _unusable(path, "builder: a JSON object is expected")
     return {**given, **{name: value for name, value in content.items() if name != "builder"}}
+
+
+def _without_proxies(path: str, content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """dockerd's ``proxies`` are settings of their own here."""
+    given = content.get("proxies", {})
+    if not isinstance(given, dict):
+        raise _unusable(path, "proxies: a JSON object is expected")
+    if unknown := sorted(given.keys() - set(PROXIES)):
+        raise _unusable(path, f"proxies: the following don't match any configuration option: {', '.join(unknown)}")
+    return {**given, **{name: value for name, value in content.items() if name != "proxies"}}
 
 
 def _value(setting: Setting, value: Any) -> Any:

@@ -13,7 +13,6 @@ _REFUSED: Final = {
     "userns-remap": "user namespaces are chosen for each container, with --userns",
     "rootless": "pierd runs as root",
     "authorization-plugin": "there are no plugins",
-    "registry-mirror": "mirrors are not supported yet",
     "seccomp-profile": "profiles are chosen for each container, with --security-opt seccomp=FILE",
     "no-new-privileges": "it is chosen for each container, with --security-opt no-new-privileges",
 }

@@ -12,6 +12,7 @@ from pier.containers.deps import Deps
 from pier.daemon import fsck
 from pier.daemon.config import Config
 from pier.daemon.host import Host, backing_filesystem, engine_id, limit_warnings, limits, sysctl
+from pier.daemon.values import by_host
 from pier.events.timestamps import rfc3339
 from pier.linux import cgroup
 from pier.oci.platform import host_platform
@@ -70,7 +71,7 @@ class HostSystem:
         }
 
     def _about_host(self) -> dict[str, Any]:
-        host = self._host
+        host, proxies = self._host, self.config.environment
         return {
             "ID": self._id,
             "Name": host.name,
@@ -83,9 +84,9 @@ class HostSystem:
             "MemTotal": host.memory,
             "SystemTime": rfc3339(time.time_ns()),
             "IPv4Forwarding": sysctl("net/ipv4/ip_forward"),
-            "HttpProxy": _without_password(os.environ.get("HTTP_PROXY", "")),
-            "HttpsProxy": _without_password(os.environ.get("HTTPS_PROXY", "")),
-            "NoProxy": os.environ.get("NO_PROXY", ""),
+            "HttpProxy": _without_password(proxies.get("HTTP_PROXY", "")),
+            "HttpsProxy": _without_password(proxies.get("HTTPS_PROXY", "")),
+            "NoProxy": proxies.get("NO_PROXY", ""),
         }
 
     def _about_containers(self) -> dict[str, Any]:
@@ -134,14 +135,21 @@ class HostSystem:
     def _about_registries(self) -> dict[str, Any]:
         insecure = [name for name in self.config["insecure-registries"] if "/" not in name]
         blocks = [name for name in self.config["insecure-registries"] if "/" in name]
-        hub = {"Name": "docker.io", "Mirrors": [], "Secure": True, "Official": True}
-        others = {name: {"Name": name, "Mirrors": [], "Secure": False, "Official": False} for name in insecure}
+        mirrors = {
+            host: [_without_password(url) for url in urls]
+            for host, urls in by_host(self.config["registry-mirrors"]).items()
+        }
+        hub = {"Name": "docker.io", "Mirrors": mirrors.pop("docker.io", []), "Secure": True, "Official": True}
+        others = {
+            name: {"Name": name, "Mirrors": mirrors.get(name, []), "Secure": name not in insecure, "Official": False}
+            for name in sorted({*insecure, *mirrors})
+        }
         return {
             "IndexServerAddress": "https://index.docker.io/v1/",
             "RegistryConfig": {
                 "InsecureRegistryCIDRs": ["::1/128", "127.0.0.0/8", *blocks],
                 "IndexConfigs": {"docker.io": hub, **others},
-                "Mirrors": None,
+                "Mirrors": hub["Mirrors"] or None,
             },
         }
 

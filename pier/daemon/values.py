@@ -2,7 +2,9 @@
 
 import ipaddress
 import re
+from collections.abc import Iterable
 from typing import Final
+from urllib.parse import urlsplit
 
 _TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
@@ -52,6 +54,36 @@ def cidr(text: str) -> str:
         return str(ipaddress.IPv4Interface(text))
     except ValueError as error:
         raise ValueError(f"invalid CIDR address: {text}") from error
+
+
+def mirror(text: str) -> str:
+    """``[HOST=]URL``: the URL of a registry that mirrors HOST, Docker Hub where none is named."""
+    host, equals, url = text.partition("=")
+    if not equals or "/" in host:
+        host, url = "docker.io", text
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018  # raises ValueError where it is none
+    except ValueError as error:
+        raise ValueError(f'invalid mirror: "{url}" is not a valid URI: {error}') from error
+    if parts.scheme not in ("http", "https"):
+        raise ValueError(f'invalid mirror: unsupported scheme "{parts.scheme}" in "{url}"')
+    if not parts.hostname:
+        raise ValueError(f'invalid mirror: "{url}" is not a valid URI: it names no host')
+    if parts.query or parts.fragment:
+        raise ValueError(f'invalid mirror: query or fragment at end of the URI "{url}"')
+    return text if host != "docker.io" else url
+
+
+def by_host(mirrors: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Checked mirrors as URLs by the host that they mirror."""
+    found: dict[str, tuple[str, ...]] = {}
+    for text in mirrors:
+        host, equals, url = text.partition("=")
+        if not equals or "/" in host:
+            host, url = "docker.io", text
+        found[host] = (*found.get(host, ()), url)
+    return found
 
 
 def label(text: str) -> str:

@@ -19,7 +19,7 @@ from pier.containers.registry import Registry
 from pier.content.local import LocalContentStore
 from pier.daemon.config import Config
 from pier.daemon.system import HostSystem
-from pier.daemon.values import integer, size, ulimit_pair
+from pier.daemon.values import by_host, integer, size, ulimit_pair
 from pier.events.bus import EventBus
 from pier.images.contentindex import ContentIndex
 from pier.images.deps import Images
@@ -167,6 +167,8 @@ def _network_settings(config: Config) -> NetworkSettings:
 def _registry_settings(config: Config) -> RegistrySettings:
     return RegistrySettings(
         insecure=config["insecure-registries"],
+        mirrors=by_host(config["registry-mirrors"]),
+        environment=config.environment,
         attempts=config["max-download-attempts"],
         max_downloads=config["max-concurrent-downloads"],
         max_uploads=config["max-concurrent-uploads"],

@@ -1,14 +1,25 @@
 """``pull``: an image, or all tags of a repository, from a registry."""
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
 
-from pier.errors import DataCorrupted, NotFound, Unsupported
+from pier.errors import (
+    DataCorrupted,
+    DeadlineExceeded,
+    Forbidden,
+    Internal,
+    NotFound,
+    Unauthorized,
+    Unavailable,
+    Unsupported,
+)
 from pier.images.choose import acceptable, choose
 from pier.images.deps import Images, Progress
 from pier.images.image import Image
 from pier.images.unpack import unpack_manifest
+from pier.log import Logger
 from pier.oci import mediatypes
 from pier.oci.digest import Digest
 from pier.oci.image import MAX_CONFIG_BYTES, ImageConfig, parse_config
@@ -23,6 +34,18 @@ from pier.remote.settings import Credentials
 
 _CONFIGS: Final = ("", mediatypes.DOCKER_CONFIG, mediatypes.OCI_CONFIG, "application/octet-stream")
 _MOST_NESTED: Final = 3
+_ELSEWHERE: Final = (
+    DataCorrupted,
+    DeadlineExceeded,
+    Forbidden,
+    Internal,
+    NotFound,
+    Unauthorized,
+    Unavailable,
+    Unsupported,
+)
+"""What one registry answers and another may not."""
+_log = Logger("pier.images")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +78,25 @@ async def pull(
 ) -> Image:
     """Bring ``reference`` here and name it so; without a tag and a digest, all tags of the repository.
 
-    Progress and errors read as Docker's. What fails, or is cancelled, leaves no image and no layer; the part
+    Mirrors are asked first; where one has not got it, or breaks off, the next is asked, and at last the registry
+    itself. Progress and errors read as Docker's. What fails, or is cancelled, leaves no image and no layer; the part
     of a blob that was fetched is kept for the next try.
     """
-    repository = await registries.repository(reference, credentials)
-    pulling = _Pulling(images, registries, repository, platform, progress)
+    async with aclosing(registries.sources(reference, credentials)) as sources:
+        async for repository in sources:
+            try:
+                return await _from(_Pulling(images, registries, repository, platform, progress), reference)
+            except _ELSEWHERE as error:
+                if not repository.endpoint.mirror:
+                    raise
+                _log.warning("mirror failed", mirror=str(repository.endpoint.base), error=error.message)
+    raise AssertionError("unreachable: the registry itself comes last")
+
+
+async def _from(pulling: _Pulling, reference: Reference) -> Image:
     if reference.tag or reference.digest:
         image, fresh = await _one(pulling, reference)
-        progress({"status": _outcome(reference.familiar, fresh)})
+        pulling.progress({"status": _outcome(reference.familiar, fresh)})
         return image
     return await _all(pulling, reference)
 

@@ -8,7 +8,8 @@ Protocol: OCI distribution specification 1.1, which is Docker's registry HTTP AP
 """
 
 import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import AsyncGenerator, Callable
 from http import HTTPStatus
 from typing import Final
 
@@ -18,13 +19,15 @@ from pier.oci.reference import Reference
 from pier.remote.challenge import Challenge, parse_challenges
 from pier.remote.failures import is_temporary, refusal
 from pier.remote.repository import Repository
-from pier.remote.resolver import Endpoint, endpoints
+from pier.remote.resolver import Endpoint, endpoints, mirrors
 from pier.remote.settings import Credentials, Settings
 from pier.remote.transport import Transport
 
 _log = Logger("pier.remote")
 
 _ERROR_BODY: Final = 64 * 1024
+_SILENCE: Final = 60.0
+"""Seconds for which a mirror that did not answer is not asked again."""
 
 
 class Registries:
@@ -33,6 +36,7 @@ class Registries:
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
         self.transport = Transport(self.settings)
+        self._silent: dict[Endpoint, float] = {}
         self.reconfigure(self.settings)
 
     def reconfigure(self, settings: Settings) -> None:
@@ -54,6 +58,24 @@ class Registries:
                 self.transport, endpoint, reference, challenges, credentials, push=push
             ),
         )
+
+    async def sources(self, reference: Reference, credentials: Credentials | None) -> AsyncGenerator[Repository, None]:
+        """Where ``reference`` may be pulled from, one after the other: mirrors that answer, then the registry itself.
+
+        Raises what :meth:`repository` does, once it comes to that.
+        """
+        for endpoint in mirrors(reference.domain, self.settings):
+            if self._silent.get(endpoint, 0.0) > time.monotonic():
+                continue
+            try:
+                challenges = await self._ping(endpoint)
+            except PierError as error:
+                _log.warning("mirror does not answer", mirror=str(endpoint.base), error=error.message)
+                self._silent[endpoint] = time.monotonic() + _SILENCE
+            else:
+                self._silent.pop(endpoint, None)
+                yield Repository(self.transport, endpoint, reference, challenges, None)
+        yield await self.repository(reference, credentials)
 
     async def connect(self, domain: str, credentials: Credentials | None) -> Repository:
         """The registry ``domain`` itself, for a login: a repository without a name."""
@@ -78,7 +100,8 @@ class Registries:
         raise failure
 
     async def _ping(self, endpoint: Endpoint) -> list[Challenge]:
-        answer = await self.transport.send("GET", endpoint.v2, endpoint, {}, patience=self.settings.ping_timeout)
+        patience = self.settings.mirror_timeout if endpoint.mirror else self.settings.ping_timeout
+        answer = await self.transport.send("GET", endpoint.v2, endpoint, {}, patience=patience)
         body = await self.transport.read(answer, _ERROR_BODY)
         if answer.status == HTTPStatus.UNAUTHORIZED:
             return parse_challenges(answer.headers.getall("WWW-Authenticate", []))

@@ -68,11 +68,12 @@ class Repository:
         self.transport = transport
         self.settings = transport.settings
         self.endpoint = endpoint
-        self.name = reference.path
+        self.name = "/".join(filter(None, (endpoint.prefix, reference.path)))
         self.reference = reference
         self.challenges = challenges
         self._actions = "pull,push" if push else "pull"
-        self.authorizer = Authorizer(challenges, credentials, self._ask_token_server)
+        own = endpoint.credentials if endpoint.mirror else credentials
+        self.authorizer = Authorizer(challenges, own, self._ask_token_server)
 
     def url(self, path: str) -> URL:
         return self.endpoint.v2.joinpath(self.name, encoded=True).joinpath(path, encoded=True)

@@ -2,7 +2,7 @@
 
 Docker's rules: Docker Hub is ``registry-1.docker.io``; every host is asked over
 https; an insecure one (loopback, or listed by the user) may show any certificate there, and is then
-asked over plain HTTP.
+asked over plain HTTP. Any domain may have mirrors, not Docker Hub alone.
 """
 
 import ipaddress
@@ -11,7 +11,7 @@ from typing import Final
 
 from yarl import URL
 
-from pier.remote.settings import Settings
+from pier.remote.settings import Credentials, Settings
 
 HUB: Final = "docker.io"
 HUB_REGISTRY: Final = "registry-1.docker.io"
@@ -20,10 +20,17 @@ _HUB_NAMES: Final = frozenset({HUB, "index.docker.io", HUB_REGISTRY})
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One base URL of a registry. ``verify``: its certificate must be good."""
+    """One base URL of a registry. ``verify``: its certificate must be good.
+
+    Of a mirror, ``prefix`` goes before the names of repositories, and ``credentials`` are its own: those of the
+    registry that it mirrors are not for it to see.
+    """
 
     base: URL
     verify: bool = True
+    mirror: bool = False
+    prefix: str = ""
+    credentials: Credentials | None = None
 
     @property
     def v2(self) -> URL:
@@ -46,6 +53,18 @@ def endpoints(domain: str, settings: Settings) -> list[Endpoint]:
     if not is_insecure(domain, settings.insecure):
         return [Endpoint(secure)]
     return [Endpoint(secure, verify=False), Endpoint(URL(f"http://{domain}"), verify=False)]
+
+
+def mirrors(domain: str, settings: Settings) -> list[Endpoint]:
+    """Where else images of ``domain`` may be pulled from, in the user's order."""
+    urls = settings.mirrors.get(HUB if domain in _HUB_NAMES else domain, ())
+    return [_mirror(URL(text), settings) for text in urls]
+
+
+def _mirror(url: URL, settings: Settings) -> Endpoint:
+    own = Credentials(url.user or "", url.password or "") if url.user else None
+    verify = not is_insecure(url.authority.rpartition("@")[2], settings.insecure)
+    return Endpoint(url.origin(), verify, mirror=True, prefix=url.path.strip("/"), credentials=own)
 
 
 def is_insecure(domain: str, insecure: tuple[str, ...]) -> bool:

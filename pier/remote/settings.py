@@ -47,12 +47,16 @@ class Settings:
 
     ``insecure``: ``host[:port]`` or CIDR blocks that may speak plain HTTP or show any certificate;
     loopback always may. ``certificates``: a folder laid out as Docker's ``certs.d``. ``environment`` holds the
-    proxies; None is the process's own.
+    proxies; None is the process's own. ``mirrors``: by domain (``docker.io``), the base URLs of registries to pull
+    from before it is asked itself. A path in one goes before the repository's name there; a user and password in one
+    are for it alone.
     """
 
     insecure: tuple[str, ...] = ()
     certificates: str = "/etc/docker/certs.d"
     environment: Mapping[str, str] | None = None
+    mirrors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    mirror_timeout: float = 5.0
     ping_timeout: float = 15.0
     stall_timeout: float = 30.0
     attempts: int = 4

@@ -8,6 +8,7 @@ import pytest
 from pier.daemon.config import Config, load
 from pier.daemon.help import usage
 from pier.daemon.settings import SETTINGS
+from pier.daemon.values import by_host
 from pier.errors import InvalidArgument
 
 
@@ -53,6 +54,8 @@ def test_without_anything_there_are_defaults() -> None:
         (["--default-ulimit", "nofile=1024"], "default-ulimits", ("nofile=1024:1024",)),
         (["--log-opt", "max-size=1m"], "log-opts", ("max-size=1m",)),
         (["--insecure-registry", "a:1"], "insecure-registries", ("a:1",)),
+        (["--registry-mirror", "https://m"], "registry-mirrors", ("https://m",)),
+        (["--registry-mirror", "ghcr.io=http://m:5000/ghcr"], "registry-mirrors", ("ghcr.io=http://m:5000/ghcr",)),
     ],
 )
 def test_flags_are_read_as_pflag_does(arguments: list[str], name: str, value: object) -> None:
@@ -78,6 +81,19 @@ def test_flags_are_read_as_pflag_does(arguments: list[str], name: str, value: ob
             'invalid argument "1.2" for "--dns" flag: invalid string being converted to IP address: 1.2',
         ),
         (["--default-ulimit", "x=1"], 'invalid argument "x=1" for "--default-ulimit" flag: invalid ulimit type: x'),
+        *(
+            (
+                [f"--registry-mirror={url}"],
+                f'invalid argument "{url}" for "--registry-mirror" flag: invalid mirror: {why}',
+            )
+            for url, why in (
+                ("m", 'unsupported scheme "" in "m"'),
+                ("ghcr.io=ftp://m", 'unsupported scheme "ftp" in "ftp://m"'),
+                ("https://m?x=1", 'query or fragment at end of the URI "https://m?x=1"'),
+                ("https://", '"https://" is not a valid URI: it names no host'),
+                ("https://m:x", "\"https://m:x\" is not a valid URI: Port could not be cast to integer value as 'x'"),
+            )
+        ),
         (["extra"], '"pierd" accepts no arguments.'),
         (["--log-level", "loud"], "invalid logging level: loud"),
         (["--max-concurrent-downloads", "0"], "invalid max concurrent downloads: 0"),
@@ -119,6 +135,28 @@ def test_the_file_is_read(tmp_path: Path) -> None:
     assert config["default-shm-size"] == 32 << 20
 
 
+def test_proxies_are_read_from_the_file_and_before_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://other")
+    monkeypatch.setenv("https_proxy", "http://another")
+    monkeypatch.setenv("HTTP_PROXY", "http://kept")
+    content = {"proxies": {"https-proxy": "http://p:3128", "no-proxy": "a,b"}}
+    environment = configured("--config-file", written(tmp_path, content)).environment
+    assert environment["HTTPS_PROXY"] == "http://p:3128"
+    assert environment["NO_PROXY"] == "a,b"
+    assert environment["HTTP_PROXY"] == "http://kept"
+    assert "https_proxy" not in environment
+
+
+def test_mirrors_are_sorted_by_what_they_mirror() -> None:
+    given = ("https://a", "ghcr.io=https://b/x", "https://c", "ghcr.io=https://me:pass=word@d", "https://me:a=b@e")
+    assert by_host(given) == {
+        "docker.io": ("https://a", "https://c", "https://me:a=b@e"),
+        "ghcr.io": ("https://b/x", "https://me:pass=word@d"),
+    }
+
+
 def test_the_environment_names_the_file(tmp_path: Path) -> None:
     assert load([], {"PIERD_CONFIG": written(tmp_path, {"mtu": 9000})})["mtu"] == 9000
 
@@ -131,6 +169,8 @@ def test_the_environment_names_the_file(tmp_path: Path) -> None:
         ({"debug": 3}, "debug: true or false expected, not 3"),
         ({"mtu": "x"}, 'mtu: strconv.ParseInt: parsing "x": invalid syntax'),
         ({"mtu": [1]}, "mtu: int expected, not [1]"),
+        ({"proxies": {"ftp-proxy": "x"}}, "proxies: the following don't match any configuration option: ftp-proxy"),
+        ({"proxies": "x"}, "proxies: a JSON object is expected"),
         ({"labels": "a=b"}, 'labels: a list is expected, not "a=b"'),
         ({"labels": ["a"]}, "labels: bad attribute format: a"),
         ([], "a JSON object is expected"),

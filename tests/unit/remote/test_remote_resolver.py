@@ -4,8 +4,8 @@ import pytest
 from yarl import URL
 
 from pier.remote.proxies import proxy_for
-from pier.remote.resolver import endpoints
-from pier.remote.settings import Settings
+from pier.remote.resolver import endpoints, mirrors
+from pier.remote.settings import Credentials, Settings
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,21 @@ def test_v2_url() -> None:
     assert endpoint.owns(URL("https://example.org:5000/anything"))
     assert not endpoint.owns(URL("http://example.org:5000/v2/"))
     assert not endpoint.owns(URL("https://example.org/v2/"))
+
+
+def test_mirrors() -> None:
+    settings = Settings(
+        insecure=("inside:5000",),
+        mirrors={"docker.io": ("https://one", "http://inside:5000"), "ghcr.io": ("https://me:it@two:8443/a/b/",)},
+    )
+    hub = mirrors("registry-1.docker.io", settings)
+    assert [(str(each.base), each.verify, each.prefix) for each in hub] == [
+        ("https://one", True, ""),
+        ("http://inside:5000", False, ""),
+    ]
+    (two,) = mirrors("ghcr.io", settings)
+    assert (str(two.base), two.prefix, two.credentials) == ("https://two:8443", "a/b", Credentials("me", "it"))
+    assert mirrors("quay.io", settings) == []
 
 
 @pytest.mark.parametrize(
