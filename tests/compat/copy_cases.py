@@ -36,7 +36,10 @@ _STAGE: Final = (
     " && chown 3:4 /src && chmod 750 /src && ln /src/deep/two /src/deep/er/two"
     " && find /src -exec touch -h -d '2001-02-03 04:05:06' {} +"
 )
-HEAD: Final = f"FROM {BASE} AS stage\n{_STAGE}\nFROM {BASE}\n{_ONE}\n"
+FINAL: Final = "case"
+"""The stage that is built anew for each case: what is cached has the times of another's files."""
+
+HEAD: Final = f"FROM {BASE} AS stage\n{_STAGE}\nFROM {BASE} AS ground\n{_ONE}\nFROM ground AS {FINAL}\n"
 
 CASES: Final[dict[str, str]] = {
     # where a file comes to lie
