@@ -6,10 +6,13 @@ its disk is full. A *live* blob has a row that is not claimed for deletion.
 """
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Final, Protocol
 
 from pier.oci.digest import Digest
 from pier.registry.model import Blob, Job, Manifest, Project, Tag, Upload, User
+
+CONDEMNED: Final = -1
+"""The offset of an upload whose bytes go: nobody writes to it or makes a blob of it."""
 
 
 class Uploads(Protocol):
@@ -18,19 +21,25 @@ class Uploads(Protocol):
     async def upload(self, repository: str, id: str) -> Upload | None: ...
 
     async def advance_upload(self, id: str, before: int, offset: int, state: bytes, now: int) -> bool:
-        """Note that it reaches to ``offset`` now; False where it is not at ``before`` any more (two writers)."""
+        """Note that it reaches to ``offset`` now; False where it is not at ``before`` any more (two writers).
+
+        An ``offset`` of :data:`CONDEMNED` takes it from all writers: its bytes are about to be deleted, then its row.
+        """
 
     async def end_upload(self, id: str) -> None: ...
 
-    async def stale_uploads(self, touched_before: int, limit: int) -> list[Upload]: ...
+    async def stale_uploads(self, touched_before: int, limit: int) -> list[Upload]:
+        """Those that nobody touched since then, condemned ones included."""
 
 
 class Blobs(Protocol):
     async def add_blob(self, repository: str, upload_id: str, blob: Blob, lease: int) -> Blob:
         """End the upload, link the blob to the repository and lease it there until ``lease`` (epoch).
 
-        Returns the blob as it is known: another one where those bytes were there already; ``blob.location`` is the
-        caller's to delete then. A row that is claimed for deletion is replaced, not revived.
+        Returns the blob as it is known: another one where those bytes were there already. The upload is condemned
+        then, not ended: ``blob.location`` is the caller's to delete, before it ends the upload. A blob's row that is
+        claimed for deletion is replaced, not revived. Raises Refusal BLOB_UPLOAD_UNKNOWN where the upload is not there
+        any more, or condemned: nobody keeps the bytes at its location.
         """
 
     async def blob(self, repository: str, digest: Digest, lease: int = 0) -> Blob | None:

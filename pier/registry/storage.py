@@ -29,17 +29,25 @@ class Writer(Protocol):
         """Make the whole readable at its location (durably); return its size."""
 
     async def close(self) -> None:
-        """Let go without a promise for what was written since the last pause. Idempotent."""
+        """Let go without a promise for what was written since the last pause. Idempotent.
+
+        Where the storage is ``exclusive``, other writers are kept out until here: close only when the records know.
+        """
 
 
 class Storage(Protocol):
-    """One of these a process."""
+    """One of these a process. ``exclusive``: two writers of one location cannot be at work at once, in any process."""
+
+    exclusive: bool
 
     def location(self) -> str:
         """A name that was never given before, by any instance."""
 
     async def resume(self, location: str, offset: int, state: bytes) -> Writer:
-        """Go on at ``offset`` (0 at first), dropping what lies beyond it. Raises DataCorrupted where it is shorter."""
+        """Go on at ``offset`` (0 at first), dropping what lies beyond it, not before the first write, pause or finish.
+
+        Raises DataCorrupted where it is shorter, Conflict where another writer is at it (``exclusive``).
+        """
 
     def partial(self, location: str, offset: int, state: bytes) -> AsyncIterator[bytes]:
         """The first ``offset`` bytes of an unfinished upload: to hash them again."""
