@@ -1,16 +1,52 @@
-"""The registry's settings: defaults, a TOML file, the environment and flags, in this order of weight."""
+"""The registry's settings: defaults, a TOML file, the environment and flags, in this order of weight.
+
+A field is ``name = …`` in the file, ``PIER_REGISTRY_NAME`` in the environment and ``--name`` as a flag (underscores are
+dashes there). Its description is what ``--help`` and the manual say of it.
+"""
+
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
+
+Count = Annotated[int, Meta(ge=0)]
+Positive = Annotated[int, Meta(ge=1)]
+Texts = tuple[str, ...]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Seconds and bytes, where nothing else is said."""
 
-    root: str = "/var/lib/pier-registry"
-    listen: tuple[str, ...] = ("127.0.0.1:5000",)
-    database: str = ""  # sqlite:///path or postgresql://…; by default registry.db in the root
-    storage: str = ""  # file:///path or s3://bucket/prefix?…; by default the folder blobs of the root
-    lease: int = 3600
-    upload_life: int = 24 * 3600
-    collect_every: int = 15
-    largest_manifest: int = 4 << 20
+    root: Annotated[str, Meta(description="Folder of the database and the blobs")] = "/var/lib/pier-registry"
+    listen: Annotated[Texts, Meta(description="HOST:PORT to listen on; several times for several")] = (
+        "127.0.0.1:5000",
+    )
+    tls_cert: Annotated[str, Meta(description="File of the TLS certificate and its chain; read again on SIGHUP")] = ""
+    tls_key: Annotated[str, Meta(description="File of the certificate's key")] = ""
+    database: Annotated[
+        str, Meta(description="sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME (default: ROOT/registry.db)")
+    ] = ""
+    storage: Annotated[
+        str, Meta(description="file:///PATH or s3://BUCKET/PREFIX?endpoint=URL (default: ROOT/blobs)")
+    ] = ""
+    redirect: Annotated[bool, Meta(description="Send clients to the object storage for blobs, where it allows")] = False
+    metrics_listen: Annotated[
+        str, Meta(description="HOST:PORT of a listener for /metrics alone (default: with the rest)")
+    ] = ""
+    trusted_proxies: Annotated[
+        Texts, Meta(description="Networks of proxies whose X-Forwarded-For and -Proto are believed")
+    ] = ()
+    log_level: Annotated[str, Meta(description="debug, info, warn, error")] = "info"
+    access_log: Annotated[bool, Meta(description="Log a line for each request")] = True
+    idle_timeout: Annotated[Positive, Meta(description="Seconds that a client may send or take nothing")] = 120
+    stop_wait: Annotated[Count, Meta(description="Seconds that transfers under way have when the registry stops")] = 60
+    lease: Annotated[
+        Positive, Meta(description="Seconds that a pushed blob is kept for the manifest that will refer to it")
+    ] = 3600
+    upload_life: Annotated[
+        Positive, Meta(description="Seconds after which an upload that nobody goes on with ends")
+    ] = 24 * 3600
+    collect_every: Annotated[
+        Positive, Meta(description="Seconds between two collections of what nothing refers to")
+    ] = 15
+    largest_manifest: Annotated[Positive, Meta(description="Bytes of the largest manifest that is taken")] = 4 << 20
