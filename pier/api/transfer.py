@@ -6,15 +6,14 @@ from typing import Any
 from aiohttp import web
 
 from pier.api.call import Call
+from pier.api.distribution import credentials
 from pier.api.messages import Progress, run_with_progress, send_bytes
-from pier.api.replies import reply
 from pier.api.routing import Route
 from pier.errors import InvalidArgument, Unsupported
-from pier.images import archive, bootstrap, distribution, importing, pull, push, saving
+from pier.images import archive, bootstrap, importing, pull, push, saving
 from pier.images.importing import ImportOptions
 from pier.oci.platform import Platform, parse_platform
 from pier.oci.reference import Reference, parse_reference
-from pier.remote.settings import Credentials
 
 
 async def create_image(call: Call) -> web.StreamResponse:
@@ -29,10 +28,10 @@ async def create_image(call: Call) -> web.StreamResponse:
 async def _pull(call: Call) -> web.StreamResponse:
     reference = _pull_reference(call.text("fromImage"), call.text("tag"))
     platform = _platform(call)
-    credentials = _credentials(call)
+    given = credentials(call)
 
     async def work(report: Progress) -> None:
-        await pull.pull(call.services.images, call.services.registries, reference, platform, credentials, report)
+        await pull.pull(call.services.images, call.services.registries, reference, platform, given, report)
 
     return await run_with_progress(call, work)
 
@@ -46,12 +45,6 @@ def _pull_reference(name: str, tag: str) -> Reference:
 
 def _platform(call: Call) -> Platform | None:
     return parse_platform(call.text("platform")) if call.text("platform") else None
-
-
-def _credentials(call: Call) -> Credentials | None:
-    """What the client sends, if anything. An anonymous ``{}`` is nothing."""
-    config = call.header_json("X-Registry-Auth", dict[str, Any])
-    return Credentials.from_auth_config(config) if config else None
 
 
 async def _import(call: Call) -> web.StreamResponse:
@@ -114,17 +107,12 @@ async def push_image(call: Call) -> web.StreamResponse:
     reference = parse_reference(call.name)
     if call.text("tag"):
         reference = reference.with_tag(call.text("tag"))
-    credentials = _credentials(call)
+    given = credentials(call)
 
     async def work(report: Progress) -> None:
-        await push.push(call.services.images, call.services.registries, reference, credentials, report)
+        await push.push(call.services.images, call.services.registries, reference, given, report)
 
     return await run_with_progress(call, work)
-
-
-async def inspect_distribution(call: Call) -> web.Response:
-    reference = parse_reference(call.name).with_default_tag()
-    return reply(await distribution.inspect(call.services.registries, reference, _credentials(call)))
 
 
 async def bootstrap_image(call: Call) -> web.StreamResponse:
@@ -146,5 +134,4 @@ ROUTES = (
     Route("GET", "/images/get", save_images),
     Route("GET", "/images/{name}/get", save_image),
     Route("POST", "/images/{name}/push", push_image),
-    Route("GET", "/distribution/{name}/json", inspect_distribution),
 )

@@ -24,14 +24,14 @@ def path_name(name: str) -> str:
     return "/".join(quote(part) for part in name.split("/"))
 
 
-def _auth(registry_auth: str) -> dict[str, str]:
+def auth_header(registry_auth: str) -> dict[str, str]:
     return {"X-Registry-Auth": registry_auth} if registry_auth else {}
 
 
 def pull(client: Client, name: str, tag: str, platform: str = "", registry_auth: str = "") -> Iterator[Json]:
     """Progress messages; one with ``error`` ends a pull that failed. ``tag`` may be a digest; empty means all tags."""
     query: Query = {"fromImage": name, "tag": tag, "platform": platform}
-    return messages(client.open("POST", "/images/create", query, headers=_auth(registry_auth)))
+    return messages(client.open("POST", "/images/create", query, headers=auth_header(registry_auth)))
 
 
 def push(client: Client, name: str, tag: str, platform: str, registry_auth: str) -> Iterator[Json]:
@@ -54,6 +54,17 @@ def load(client: Client, pieces: Iterable[bytes], quiet: bool, platform: str) ->
 
 def save(client: Client, names: list[str], platform: str) -> Response:
     return client.open("GET", "/images/get", {"names": names, "platform": platform})
+
+
+def missing(client: Client, diff_ids: list[str]) -> list[str]:
+    """Those of the layers that the daemon does not have (an extension of Pier's)."""
+    answer: Json = client.call("POST", "/images/missing", body={"DiffIDs": diff_ids})
+    return list(answer["Missing"])
+
+
+def bundle(client: Client, names: list[str], without: list[str]) -> Response:
+    """A gzipped archive of images, without the layers that who gets it has (an extension of Pier's)."""
+    return client.open("POST", "/images/bundle", body={"Names": names, "Without": without})
 
 
 def bootstrap(client: Client, name: str) -> Iterator[Json]:

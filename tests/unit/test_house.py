@@ -32,6 +32,8 @@ PURE = (
     "runtime/accounts.py",
     "runtime/spec.py",
     "build/steps/spec.py",
+    "cli/manifests/documents.py",
+    "cli/manifests/platforms.py",
     "build/export/configure.py",
     "build/export/outputs.py",
     "build/remotecache/format.py",
