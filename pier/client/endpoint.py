@@ -1,4 +1,4 @@
-"""Where a daemon listens: ``unix://PATH``, ``tcp://HOST:PORT`` with or without TLS, and how to get there."""
+"""Where a daemon listens, and how to get there: ``unix://PATH``, ``tcp://HOST:PORT`` with or without TLS, ``ssh://HOST``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from pier.errors import Forbidden, InvalidArgument, Unavailable
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Protocol
+
+    from pier.client.ssh import Host
 
     class Transport(Protocol):
         """The part of a socket that the client uses."""
@@ -41,9 +43,9 @@ class TLSFiles:
 
 
 class Endpoint:
-    """A daemon's address. ``url`` is what the user wrote and what errors name."""
+    """A daemon's address. ``url`` is what the user wrote and what errors name; ``path`` a socket of this host's."""
 
-    __slots__ = ("host", "path", "port", "tls", "url")
+    __slots__ = ("host", "path", "port", "ssh", "tls", "url")
 
     def __init__(self, url: str, tls: TLSFiles | None = None) -> None:
         self.url = url
@@ -51,6 +53,7 @@ class Endpoint:
         self.path = ""
         self.host = ""
         self.port = 0
+        self.ssh: Host | None = None
         scheme, separator, rest = url.partition("://")
         if not separator:
             scheme, rest = ("unix", url) if url.startswith("/") else ("tcp", url)
@@ -59,15 +62,18 @@ class Endpoint:
         elif scheme in ("tcp", "http", "https"):
             self.host, self.port = _host_port(rest.rstrip("/"), 2376 if tls else 2375, url)
         elif scheme == "ssh":
-            raise InvalidArgument(
-                f"{url}: ssh hosts are not supported; forward the socket instead: "
-                "ssh -NL /tmp/pier.sock:/run/pier.sock HOST, then pier -H unix:///tmp/pier.sock"
-            )
+            from pier.client.ssh import Host
+
+            self.ssh = Host(url)
         else:
             raise InvalidArgument(f"unable to parse docker host `{url}`")
 
     def connect(self) -> Transport:
         """A connected, blocking stream. Raises Unavailable, Forbidden (no access to the socket)."""
+        if self.ssh is not None:
+            from pier.client.ssh import connect
+
+            return connect(self.ssh)
         try:
             return self._connect_unix() if self.path else self._connect_tcp()
         except PermissionError as error:

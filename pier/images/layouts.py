@@ -72,7 +72,10 @@ def _from_docker(staging: Staging, item: _Item) -> Described:
     expected = len(parsed.rootfs.diff_ids)
     if len(names) != expected:
         raise DataCorrupted(f"invalid manifest, layers length mismatch: expected {expected}, got {len(names)}")
-    layers = tuple(_layer(staging.layer(name), name) for name in names)
+    layers = tuple(
+        _layer(staging, staging.layer(name), diff_id, name)
+        for name, diff_id in zip(names, parsed.rootfs.diff_ids, strict=True)
+    )
     references = tuple(parse_reference(tag).with_default_tag() for tag in item.repo_tags or [])
     if any(reference.tag is None for reference in references):
         raise InvalidArgument("invalid tag in manifest.json: a digest is no tag")
@@ -80,10 +83,12 @@ def _from_docker(staging: Staging, item: _Item) -> Described:
     return Described(config, parsed, _checked(parsed, layers), (), references, parent)
 
 
-def _layer(layer: StagedLayer | None, name: str) -> StagedLayer:
-    if layer is None:
+def _layer(staging: Staging, layer: StagedLayer | None, diff_id: Digest, name: str) -> StagedLayer:
+    """The archive's layer, or the one that is here already: an archive need not bring that."""
+    found = layer or staging.present(diff_id)
+    if found is None:
         raise DataCorrupted(f"the archive has no layer {name!r}")
-    return layer
+    return found
 
 
 def _checked(config: ImageConfig, layers: tuple[StagedLayer, ...]) -> tuple[StagedLayer, ...]:
@@ -167,6 +172,9 @@ def _from_manifest(staging: Staging, manifest: Manifest, descriptor: Descriptor,
         raise DataCorrupted(
             f"invalid manifest, layers length mismatch: expected {expected}, got {len(manifest.layers)}"
         )
-    layers = tuple(_layer(staging.layer_blob(each.digest), each.digest) for each in manifest.layers)
+    layers = tuple(
+        _layer(staging, staging.layer_blob(each.digest), diff_id, each.digest)
+        for each, diff_id in zip(manifest.layers, parsed.rootfs.diff_ids, strict=True)
+    )
     plain = Descriptor(descriptor.media_type, descriptor.digest, descriptor.size)
     return Described(config, parsed, _checked(parsed, layers), tuple(manifest.layers), (), None, (plain, data))

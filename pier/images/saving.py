@@ -32,11 +32,12 @@ class _Wanted:
     references: dict[Reference, None] = field(default_factory=dict)
 
 
-def save(images: Images, names: Sequence[str]) -> AsyncGenerator[bytes, None]:
+def save(images: Images, names: Sequence[str], without: frozenset[Digest] = frozenset()) -> AsyncGenerator[bytes, None]:
     """The archive of the images that ``names`` mean, in pieces.
 
-    ``x:1`` saves that name, ``x`` all tags of the repository, an ID the image without a name. Raises NotFound
-    at once; DataCorrupted while it is read, where a layer is not what it was.
+    ``x:1`` saves that name, ``x`` all tags of the repository, an ID the image without a name. Layers whose diff IDs
+    are in ``without`` are left out: who loads it has them. Raises NotFound at once; DataCorrupted while it is read,
+    where a layer is not what it was.
     """
     wanted: dict[Digest, _Wanted] = {}
     for name in names:
@@ -44,7 +45,7 @@ def save(images: Images, names: Sequence[str]) -> AsyncGenerator[bytes, None]:
             entry = wanted.setdefault(image.id, _Wanted(image))
             if reference is not None:
                 entry.references[reference] = None
-    return _archive(images, list(wanted.values()))
+    return _archive(images, list(wanted.values()), set(without))
 
 
 def _meant(images: Images, name: str) -> list[tuple[Image, Reference | None]]:
@@ -81,9 +82,9 @@ def _by_id(images: Images, name: str) -> Image:
     return image
 
 
-async def _archive(images: Images, wanted: Sequence[_Wanted]) -> AsyncGenerator[bytes, None]:
+async def _archive(images: Images, wanted: Sequence[_Wanted], written: set[Digest]) -> AsyncGenerator[bytes, None]:
+    """``written``: what is there already, as blobs of the archive's reader or earlier in the archive."""
     yield _folder("blobs/") + _folder("blobs/sha256/")
-    written: set[Digest] = set()
     manifests: list[Descriptor] = []
     for each in wanted:
         layers = [images.snapshots.layer(chain_id) for chain_id in each.image.chain_ids]

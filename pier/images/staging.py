@@ -115,6 +115,11 @@ class Staging:
             raise DataCorrupted(f"blob {digest} of the archive has the digest {layer.digest}")
         return layer
 
+    def present(self, diff_id: Digest) -> StagedLayer | None:
+        """The layer of that diff which is here already, under whatever parent."""
+        layer = self._images.snapshots.with_diff(diff_id)
+        return StagedLayer(diff_id, diff_id, layer.tar_size) if layer else None
+
     def _resolved(self, name: str) -> bytes:
         key = name.encode("utf-8", "surrogateescape")
         for _ in range(_FOLLOW):

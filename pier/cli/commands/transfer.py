@@ -59,7 +59,11 @@ def pull(call: Call) -> int:
 
 
 def push(call: Call) -> int:
-    reference = parse_reference(call.args[0])
+    places = [word for word in call.args if word.startswith("ssh://")]
+    names = [word for word in call.args if word not in places]
+    if len(names) != 1:
+        raise Failure("name one image to push, and at most one ssh://HOST to push it to")
+    reference = parse_reference(names[0])
     every, quiet = call.flag("all-tags"), call.flag("quiet")
     if every and reference.tag:
         raise Failure("tag can't be used with --all-tags/-a")
@@ -72,6 +76,13 @@ def push(call: Call) -> int:
     import sys
 
     sys.stdout.flush()
+    if places:
+        from pier.cli.commands.sshpush import push_over_ssh
+
+        if every or call.text("platform"):
+            raise Failure("only one tag, of this host's platform, can be pushed over ssh")
+        push_over_ssh(call, reference, places[0], quiet)
+        return 0
     found = images.push(
         call.client,
         reference.familiar_name,
@@ -107,7 +118,7 @@ PULL = Command(
 )
 PUSH = Command(
     push,
-    "NAME[:TAG]",
+    "NAME[:TAG] [ssh://[USER@]HOST[:PORT][/SOCKET]]",
     (
         Flag("all-tags", "bool", "Push every tag of the repository", "a"),
         TRUST,
@@ -115,6 +126,10 @@ PUSH = Command(
         Flag("quiet", "bool", "Print only the image's name", "q"),
     ),
     minimum=1,
-    maximum=1,
+    maximum=2,
     completes="images",
+    examples=(
+        ("pier push localhost:5000/app:1.2", "To a registry"),
+        ("pier push app:1.2 ssh://me@server", "To the engine of another host: only the layers that it lacks"),
+    ),
 )
