@@ -56,13 +56,17 @@ class BuildFailed(Exception):
 
 
 class Offers:
-    """What this client can give, by name. ``uploads``: a descriptor, and what was read of it; ``secrets``: bytes."""
+    """What this client can give, by name. ``uploads``: a descriptor, and what was read of it; ``secrets``: bytes.
+
+    ``ending``: what the owner calls when it needs them no more.
+    """
 
     def __init__(self) -> None:
         self.folders: dict[str, str] = {}
         self.uploads: dict[str, tuple[int, bytes]] = {}
         self.secrets: dict[str, Callable[[], bytes]] = {}
         self.ssh: dict[str, Callable[[], Any]] = {}
+        self.ending: list[Callable[[], None]] = []
         self.credentials: Callable[[str], Json] = lambda domain: {}
         self.shell: Callable[[Json], Any] | None = None
         self.sinks: Callable[[int], Sink] | None = None

@@ -34,6 +34,7 @@ LIMITS = {
     "shm-size": "shm_size",
     "cgroup-parent": "cgroup_parent",
 }
+OVER_SSH = ("git@", "ssh://")
 PROXIES = ("httpProxy", "httpsProxy", "ftpProxy", "noProxy", "allProxy")
 
 
@@ -160,10 +161,10 @@ def _secrets(call: Call, offers: Offers) -> None:
     for text in call.items("secret"):
         found = fields.secret(text)
         offers.secrets[found["id"]] = _secret(found)
-    for text in call.items("ssh"):
+    for text in call.items("ssh") or (["default"] if call.args[0].startswith(OVER_SSH) else []):
         from pier.cli.build.agents import agent
 
-        name, connect = agent(text)
+        name, connect = agent(text, offers.ending)
         offers.ssh[name] = connect
 
 

@@ -25,6 +25,14 @@ INTERRUPTED = 130
 def run(call: Call) -> int:
     """0; 1 where it failed or ``--check`` found something; 130 when it was interrupted."""
     offers = Offers()
+    try:
+        return _build(call, offers)
+    finally:
+        for end in offers.ending:
+            end()
+
+
+def _build(call: Call, offers: Offers) -> int:
     request, contexts = request_of(call, offers)
     try:
         sinks.check(request["outputs"])
