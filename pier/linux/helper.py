@@ -139,6 +139,14 @@ async def start_unpack(
     return await start(task, root, [fd for fd in (skeleton, replaced, keep) if fd is not None], feeding=True)
 
 
+async def start_land(root: Path) -> Helper:
+    """Unpack the (perhaps compressed) tar that is written to the helper over what is in the folder ``root``.
+
+    The report is empty.
+    """
+    return await start({"task": "land"}, root, [], feeding=True)
+
+
 async def start_regenerate(root: Path, *, skeleton: int, replaced: int) -> Helper:
     """Write the exact tar of the layer in ``root``. Report: ``diff_id``, ``tar_size``."""
     task = {"task": "regenerate", "skeleton": skeleton, "replaced": replaced}

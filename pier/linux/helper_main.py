@@ -35,6 +35,18 @@ def _unpack(task: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _land(task: dict[str, Any]) -> dict[str, Any]:
+    from pier.linux.helper_input import Source, plain
+    from pier.linux.helper_land import Lander
+    from pier.linux.helper_tarread import TarReader
+
+    pieces = plain(Source(0, keep=None, hashed=False))
+    first = next(pieces, b"")  # loads the decompressor's modules while they can be reached
+    _enter(task["root"])
+    Lander(TarReader(_chain(first, pieces), None, hashed=False)).run()
+    return {}
+
+
 def _inflate(task: dict[str, Any]) -> dict[str, Any]:
     from pier.linux.helper_input import Source, plain, write_all
 
@@ -83,7 +95,10 @@ def _transfer(task: dict[str, Any]) -> dict[str, Any]:
 
     os.umask(0)
     with open(task["plan"], "rb") as plan:
-        transfer(task["from"], task["to"], marshal.load(plan), xattrs=task["xattrs"])
+        try:
+            transfer(task["from"], task["to"], marshal.load(plan), xattrs=task["xattrs"])
+        except IsADirectoryError as error:
+            return {"error": "InvalidArgument", "message": f"cannot replace to directory /{error.filename} with file"}
     return {}
 
 
@@ -105,6 +120,7 @@ def _copy(task: dict[str, Any]) -> dict[str, Any]:
 _TASKS = {
     "inflate": _inflate,
     "unpack": _unpack,
+    "land": _land,
     "regenerate": _regenerate,
     "pack": _pack,
     "seal": _seal,

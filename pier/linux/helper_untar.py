@@ -40,7 +40,7 @@ _META: Final = b".wh..wh."
 class Unpacker:
     """``replaced`` is a descriptor of a folder outside the root that takes what a later entry replaces."""
 
-    def __init__(self, reader: TarReader, skeleton: Writer | None, replaced: int, whiteouts: bool) -> None:
+    def __init__(self, reader: TarReader, skeleton: Writer | None, replaced: int, whiteouts: bool = True) -> None:
         self._reader = reader
         self._skeleton = skeleton
         self._replaced = replaced
@@ -58,13 +58,16 @@ class Unpacker:
         os.umask(0)
         try:
             for header in self._reader.entries():
-                self._one(header, clean(header.name))
+                self._one(header, self._path(header.name))
             self._drain()
         finally:
             self._files.close()
         for path, mtime in reversed(self._folders.items()):
             with suppress(FileNotFoundError, NotADirectoryError):  # replaced by a later entry
                 os.utime(path, ns=(mtime, mtime), follow_symlinks=False)
+
+    def _path(self, name: bytes) -> bytes:
+        return clean(name)
 
     def _one(self, header: Header, path: bytes) -> None:
         try:
@@ -121,8 +124,11 @@ class Unpacker:
         if folder and folder not in self._present:
             if not os.path.isdir(folder):
                 self._drain()
-                make_folders(folder)
+                self._make_folders(folder)
             self._present.add(folder)
+
+    def _make_folders(self, folder: bytes) -> None:
+        make_folders(folder)
 
     def _large(
         self, header: Header, path: bytes, write: Callable[[Header, int], None], index: int | None = None
@@ -176,7 +182,7 @@ class Unpacker:
         self._folders[path] = header.mtime
 
     def _link(self, header: Header, path: bytes) -> None:
-        target = clean(header.link)
+        target = self._path(header.link)
         if target == path:
             return
         self._drain()
@@ -209,7 +215,7 @@ class Unpacker:
         except FileNotFoundError:
             if not os.path.dirname(path):
                 raise
-            make_folders(os.path.dirname(path))
+            self._make_folders(os.path.dirname(path))
             return make() or 0
         except FileExistsError:
             status = os.lstat(path)

@@ -1,6 +1,6 @@
 """Where the files of COPY and ADD come to lie, and as what: folders are made, files listed for the transfer.
 
-All of it blocks. Paths of the target are resolved inside it, as links of the base have them.
+All of it blocks.
 """
 
 import os
@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from pier.build.context.select import Found
+from pier.build.copying.places import Places, join
 from pier.errors import InvalidArgument
 from pier.linux.files import open_in_root
 from pier.linux.transfer import FILE, NODE, SYMLINK, Group, copy_xattrs
@@ -37,70 +38,101 @@ class Attributes:
 
 @dataclass
 class Landing:
-    """``links``: further names of a file (here) of what landed first. ``times``: of folders, to be set at the end."""
+    """``links``: further names of a file (here) of what landed first. ``times``: of folders, to be set at the end.
+
+    ``placed``: paths of files, None where only one thing is copied.
+    """
 
     source: int
     target: int
     attributes: Attributes
+    placed: set[str] | None = None
     groups: dict[tuple[str, str], Group] = field(default_factory=dict)
     links: list[tuple[str, str]] = field(default_factory=list)
     times: list[tuple[str, int]] = field(default_factory=list)
     _seen: dict[tuple[int, int], str] = field(default_factory=dict)
 
-    def put(self, found: Found, below: dict[str, os.stat_result], dest: str, into: bool) -> None:
-        """``found`` at ``dest``, or in the folder ``dest`` where ``into`` says so. Raises InvalidArgument."""
-        if found.is_folder:
-            top = self._top(found, dest)
-            self._fill(found.path, top, below)
-            return
-        if into or self._is_folder(dest):
-            dest = f"{dest.rstrip('/')}/{found.name}"
-        folder, _, name = dest.rstrip("/").rpartition("/")
-        here = self.make_folders(folder)
-        here, name = self._through_link(here, name)
-        there, _, source_name = found.path.rpartition("/")
-        self._list(there, source_name, here, name, found.status)
+    def __post_init__(self) -> None:
+        self.places = Places(self.target, self.attributes.owner or (0, 0))
 
-    def _top(self, found: Found, dest: str) -> str:
-        """A context's own root is no folder of the user's: what is made of it is like any folder that was missing."""
+    def put(self, found: Found, below: dict[str, os.stat_result], dest: str) -> bool:
+        """``found`` at ``dest``, or in the folder that is there. Raises InvalidArgument.
+
+        False, and nothing is done, where files would come to lie on what has been put: that must be moved first.
+        """
+        at = self._arrive(dest)
+        there = self.places.status(at)
+        is_folder = there is not None and stat.S_ISDIR(there.st_mode)
+        if not found.is_folder:
+            at = join(at, found.name) if is_folder else at
+        elif there is not None and not is_folder:
+            raise InvalidArgument(f"cannot copy to non-directory: /{at}")
+        if not self._may_place(found, below, at):
+            return False
+        self._seen.clear()
+        if found.is_folder:
+            self._top(found, at, there)
+            self._fill(found.path, at, below)
+        else:
+            folder, _, name = at.rpartition("/")
+            there_folder, _, source_name = found.path.rpartition("/")
+            self._list(there_folder, source_name, folder, name, found.status)
+        return True
+
+    def _arrive(self, dest: str) -> str:
+        """``dest`` without links; folders are made as far as it says that they are some."""
+        self.places.make_folders(dest if dest.endswith("/") else dest.rpartition("/")[0])
+        at = self.places.resolve(dest)
+        self.places.make_folders(at.rpartition("/")[0])
+        return at
+
+    def _may_place(self, found: Found, below: dict[str, os.stat_result], at: str) -> bool:
+        if self.placed is None:
+            return True
+        files = (path for path, status in below.items() if not stat.S_ISDIR(status.st_mode))
+        paths = {join(at, path) for path in files} if found.is_folder else {at}
+        if not self.placed.isdisjoint(paths):
+            return False
+        self.placed |= paths
+        return True
+
+    def _top(self, found: Found, at: str, there: os.stat_result | None) -> None:
+        """The copied folder itself gives the one here only its time, and a context's root not even that."""
+        if there is None:
+            self.places.make_folders(at)
         if found.path or self.attributes.owned:
-            return self._resolved_folder(dest, found.status)
-        return self.make_folders(dest)
+            self.times.append((at, found.status.st_mtime_ns))
 
     def parents(self, path: str, anchor: str, dest: str, root: int) -> None:
-        """The folders of ``anchor`` below ``dest``, as the source has them (``--parents``)."""
+        """The folders of ``anchor`` below ``dest``, made as the source has them (``--parents``)."""
         for count in range(1, len(anchor.split("/"))):
             part = "/".join(anchor.split("/")[:count])
             there = open_in_root(root, f"{path}/{part}" if path else part, os.O_PATH | os.O_DIRECTORY)
             try:
-                self._resolved_folder(f"{dest.rstrip('/')}/{part}", os.fstat(there))
+                self._parent(f"{dest.rstrip('/')}/{part}", os.fstat(there))
             finally:
                 os.close(there)
 
-    def make_folders(self, path: str) -> str:
-        """``mkdir -p``; returns the path without links. What is made belongs to the new owner, and is 0755."""
-        built = ""
-        for part in [part for part in path.split("/") if part]:
-            wanted = f"{built}/{part}" if built else part
-            found = self._where(wanted)
-            if found is None:
-                self._mkdir(built, part)
-                found = wanted
-            built = found
-        self._require_folder(built)
-        return built
+    def _parent(self, dest: str, status: os.stat_result) -> None:
+        at = self.places.resolve(dest)
+        if self.places.status(at) is None:
+            self.places.make_folders(at)
+            above, _, name = at.rpartition("/")
+            with self.places.opened(above) as parent:
+                self._dress(parent, name, at, status)
+                os.chmod(name, stat.S_IMODE(status.st_mode), dir_fd=parent)  # --chmod is for what is in it
 
     def finish(self) -> None:
         """After the transfer: further names, then the times of folders."""
         for first, name in self.links:
             self._link(first, name)
-        for path, modified in reversed(self.times):
-            self._touch(path, modified)
+        for path, modified in self.times:
+            self.places.touch(path, modified)
 
     def _fill(self, there: str, here: str, below: dict[str, os.stat_result]) -> None:
         for path, status in below.items():
             folder, _, name = path.rpartition("/")
-            from_, to = _join(there, folder), _join(here, folder)
+            from_, to = join(there, folder), join(here, folder)
             if stat.S_ISDIR(status.st_mode):
                 self._folder(to, name, from_, status)
             elif not stat.S_ISSOCK(status.st_mode):
@@ -108,9 +140,9 @@ class Landing:
 
     def _list(self, there: str, name: str, here: str, landing: str, status: os.stat_result) -> None:
         if status.st_nlink > 1 and stat.S_ISREG(status.st_mode):
-            first = self._seen.setdefault((status.st_dev, status.st_ino), _join(here, landing))
-            if first != _join(here, landing):
-                self.links.append((first, _join(here, landing)))
+            first = self._seen.setdefault((status.st_dev, status.st_ino), join(here, landing))
+            if first != join(here, landing):
+                self.links.append((first, join(here, landing)))
                 return
         mode, owner, group = self.attributes.of(status)
         kind = FILE if stat.S_ISREG(mode) else SYMLINK if stat.S_ISLNK(mode) else NODE
@@ -120,23 +152,16 @@ class Landing:
 
     def _folder(self, above: str, name: str, there: str, status: os.stat_result) -> None:
         """A folder below the copied one: there or not, it becomes what the source's is."""
-        parent = open_in_root(self.target, above, os.O_RDONLY | os.O_DIRECTORY, follow=False)
-        try:
-            self._make(parent, name, _join(above, name))
-            self._dress(parent, name, _join(above, name), status)
-            if self.attributes.owned:
-                self._xattrs(_join(there, name), _join(above, name))
-        finally:
-            os.close(parent)
-
-    def _make(self, parent: int, name: str, path: str) -> bool:
-        try:
-            os.mkdir(name, 0o700, dir_fd=parent)
-            return True
-        except FileExistsError:
-            if not stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
-                raise InvalidArgument(f"cannot copy to non-directory: /{path}") from None
-            return False
+        path = join(above, name)
+        with self.places.opened(above) as parent:
+            try:
+                os.mkdir(name, 0o700, dir_fd=parent)
+            except FileExistsError:
+                if not stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
+                    raise InvalidArgument(f"cannot copy to non-directory: /{path}") from None
+            self._dress(parent, name, path, status)
+        if self.attributes.owned:
+            self._xattrs(join(there, name), path)
 
     def _dress(self, parent: int, name: str, path: str, status: os.stat_result) -> None:
         mode, owner, group = self.attributes.of(status)
@@ -144,112 +169,43 @@ class Landing:
         os.chmod(name, stat.S_IMODE(mode), dir_fd=parent)
         self.times.append((path, status.st_mtime_ns))
 
-    def _resolved_folder(self, dest: str, status: os.stat_result) -> str:
-        """The folder ``dest``, made like the source's where it is not there, else left as it is."""
-        above, _, name = dest.rstrip("/").rpartition("/")
-        found = self._where(dest)
-        if found is not None:
-            self._require_folder(found)
-            return found
-        here = self.make_folders(above)
-        parent = open_in_root(self.target, here, os.O_RDONLY | os.O_DIRECTORY, follow=False)
-        try:
-            if self._make(parent, name, _join(here, name)):
-                self._dress(parent, name, _join(here, name), status)
-                os.chmod(name, stat.S_IMODE(status.st_mode), dir_fd=parent)  # --chmod is for what is in it
-        finally:
-            os.close(parent)
-        return _join(here, name)
-
-    def _mkdir(self, above: str, name: str) -> None:
-        parent = open_in_root(self.target, above, os.O_RDONLY | os.O_DIRECTORY, follow=False)
-        try:
-            if self._make(parent, name, _join(above, name)):
-                os.chown(name, *(self.attributes.owner or (0, 0)), dir_fd=parent)
-                os.chmod(name, 0o755, dir_fd=parent)
-        except NotADirectoryError as error:
-            raise InvalidArgument(f"mkdir /{_join(above, name)}: not a directory") from error
-        finally:
-            os.close(parent)
-
-    def _where(self, path: str) -> str | None:
-        """What ``path`` leads to inside the target, without links; None where nothing is there."""
-        try:
-            descriptor = open_in_root(self.target, path or "/", os.O_PATH)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise InvalidArgument(f"/{path.lstrip('/')}: {(error.strerror or '').lower()}") from error
-        try:
-            top = os.readlink(f"/proc/self/fd/{self.target}")
-            return os.readlink(f"/proc/self/fd/{descriptor}")[len(top) :].strip("/")
-        finally:
-            os.close(descriptor)
-
-    def _is_folder(self, path: str) -> bool:
-        try:
-            os.close(open_in_root(self.target, path, os.O_PATH | os.O_DIRECTORY))
-        except OSError:
-            return False
-        return True
-
-    def _require_folder(self, path: str) -> None:
-        if path and not self._is_folder(path):
-            raise InvalidArgument(f"cannot copy to non-directory: /{path}")
-
-    def _through_link(self, here: str, name: str) -> tuple[str, str]:
-        """A destination that is a link to a file means that file."""
-        found = self._where(_join(here, name))
-        if found is None:
-            return here, name
-        folder, _, last = found.rpartition("/")
-        return folder, last
-
     def _link(self, first: str, name: str) -> None:
-        folders = [each.rpartition("/")[0] for each in (first, name)]
-        opened = [open_in_root(self.target, each, os.O_RDONLY | os.O_DIRECTORY, follow=False) for each in folders]
-        base = name.rpartition("/")[2]
-        try:
-            with suppress(FileNotFoundError):
-                os.unlink(base, dir_fd=opened[1])
-            os.link(first.rpartition("/")[2], base, src_dir_fd=opened[0], dst_dir_fd=opened[1], follow_symlinks=False)
-        finally:
-            for each in opened:
-                os.close(each)
-
-    def _touch(self, path: str, modified: int) -> None:
-        folder = open_in_root(self.target, path, os.O_RDONLY | os.O_DIRECTORY, follow=False)
-        try:
-            os.utime(folder, ns=(modified, modified))
-        finally:
-            os.close(folder)
+        (from_, source), (to, base) = ((each.rpartition("/")[0], each.rpartition("/")[2]) for each in (first, name))
+        with self.places.opened(from_) as there, self.places.opened(to) as here:
+            unlink(here, base, name)
+            os.link(source, base, src_dir_fd=there, dst_dir_fd=here, follow_symlinks=False)
 
     def _xattrs(self, there: str, here: str) -> None:
         source = open_in_root(self.source, there, os.O_RDONLY | os.O_DIRECTORY, follow=False)
-        target = open_in_root(self.target, here, os.O_RDONLY | os.O_DIRECTORY, follow=False)
         try:
-            copy_xattrs(source, target)
+            with self.places.opened(here) as target:
+                copy_xattrs(source, target)
         finally:
             os.close(source)
-            os.close(target)
 
-    def write(self, name: str, content: bytes, dest: str, into: bool) -> None:
+    def write(self, name: str, content: bytes, dest: str) -> None:
         """A file of a here-document: 0644 unless a mode is asked for."""
-        if into or self._is_folder(dest):
-            dest = f"{dest.rstrip('/')}/{name}"
-        folder, _, last = dest.rstrip("/").rpartition("/")
-        here, last = self._through_link(self.make_folders(folder), last)
-        parent = open_in_root(self.target, here, os.O_RDONLY | os.O_DIRECTORY, follow=False)
-        try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        at = self._arrive(dest)
+        at = join(at, name) if self.places.is_folder(at) else at
+        folder, _, last = at.rpartition("/")
+        with self.places.opened(folder) as parent:
+            unlink(parent, last, at)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             with open(os.open(last, flags, 0o600, dir_fd=parent), "wb") as file:
                 file.write(content)
                 os.fchown(file.fileno(), *(self.attributes.owner or (0, 0)))
                 os.fchmod(file.fileno(), self.attributes.mode(0o100644) if self.attributes.mode else 0o644)
             os.utime(last, ns=(time.time_ns(),) * 2, dir_fd=parent)
-        finally:
-            os.close(parent)
 
 
-def _join(folder: str, name: str) -> str:
-    return f"{folder}/{name}" if folder and name else folder or name
+def unlink(folder: int, name: str, path: str) -> None:
+    """Take away what is at ``name``, if anything is. InvalidArgument for a folder."""
+    try:
+        with suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=folder)
+    except IsADirectoryError as error:
+        raise not_replaced(path) from error
+
+
+def not_replaced(path: str) -> InvalidArgument:
+    return InvalidArgument(f"cannot replace to directory /{path} with file")

@@ -57,14 +57,9 @@ async def unpack_at(root: int, path: str, tree: Worktree, folder: str) -> None:
 
     Raises DataCorrupted for a broken archive, NoSpace.
     """
-    replaced = tree.folder / "replaced"
-    replaced.mkdir(mode=0o700, exist_ok=True)
-    aside = os.open(replaced, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     archive = open_in_root(root, path, os.O_RDONLY | os.O_NONBLOCK, follow=False)
     try:
-        running = await helper.start_unpack(
-            tree.root / folder, skeleton=None, replaced=aside, hashed=False, whiteouts=False
-        )
+        running = await helper.start_land(tree.root / folder)
         try:
             with suppress(BrokenPipeError):  # the report says why
                 while data := os.read(archive, _CHUNK):
@@ -74,4 +69,3 @@ async def unpack_at(root: int, path: str, tree: Worktree, folder: str) -> None:
             await running.kill()
     finally:
         os.close(archive)
-        os.close(aside)

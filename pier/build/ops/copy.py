@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import os
-import stat
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,8 +12,9 @@ from pier.build.context.contents import content_digest, reading
 from pier.build.context.files import Files, Selector
 from pier.build.context.patterns import components
 from pier.build.context.select import Found, find, opened_tree, skipping, walk
-from pier.build.copying.landing import Attributes, Landing
+from pier.build.copying.landing import Attributes, Landing, not_replaced
 from pier.build.copying.modes import parse_mode
+from pier.build.copying.places import Places
 from pier.build.copying.unpacking import is_archive, unpack_at
 from pier.build.deps import Build
 from pier.build.graph import Copy, CopyItem, Rootfs, Vertex
@@ -68,12 +68,22 @@ def _base(op: Copy, inputs: Sequence[Result]) -> Rootfs:
 
 
 def _owner(root: Path, chown: str) -> tuple[int, int] | None:
-    """Numbers of ``user[:group]``; a number alone is both."""
+    """Numbers of ``user[:group]``; a number alone is both. As Docker has it, a name that nobody has is root's."""
     if not chown:
         return None
-    user, has_group, _ = chown.partition(":")
-    account = account_in(root, chown)
-    return (account.uid, account.uid if user.isdigit() and not has_group else account.gid)
+    user, _, group = chown.partition(":")
+    uid, gid = _ids(root, user, (0, 0))
+    return (uid, _ids(root, f"0:{group}", (0, gid))[1] if group else uid if user.isdigit() else gid)
+
+
+def _ids(root: Path, user: str, unknown: tuple[int, int]) -> tuple[int, int]:
+    try:
+        account = account_in(root, user)
+    except InvalidArgument:
+        if user.rpartition(":")[2].isdigit():
+            raise
+        return unknown
+    return (account.uid, account.gid)
 
 
 class _Copying:
@@ -91,61 +101,54 @@ class _Copying:
         source = inputs[item.input]
         async with reading(self._build, source) as folder:
             with opened_tree(folder) as there, opened_tree(self._tree.root) as here:
-                landing = Landing(there, here, Attributes(self._owner, self._mode, isinstance(source, Rootfs)))
-                archives = await in_thread(self._plan, landing, item, source)
-                await _move(landing)
-                for archive in archives:
-                    await self._unpack(landing, archive)
-                await in_thread(landing.finish)
+                for part in await in_thread(self._plan, there, here, item, source):
+                    if isinstance(part, Found):
+                        await self._unpack(there, here, part)
+                    else:
+                        await _move(part)
+                        await in_thread(part.finish)
 
     def _write(self, item: CopyItem) -> None:
         with opened_tree(self._tree.root) as here, disk_errors():
             landing = Landing(here, here, Attributes(self._owner, self._mode, owned=False))
-            landing.write(item.path, (item.content or "").encode(), self._op.dest, self._into(1))
+            landing.write(item.path, (item.content or "").encode(), self._op.dest)
 
-    def _into(self, count: int) -> bool:
-        return self._op.dest.endswith("/") or len(self._op.items) > 1 or count > 1
-
-    def _plan(self, landing: Landing, item: CopyItem, source: Result) -> list[Found]:
-        """Make the folders and list the files; returns the archives that are to be unpacked."""
+    def _plan(self, there: int, here: int, item: CopyItem, source: Result) -> list[Landing | Found]:
+        """Make the folders and list the files: what is to be moved, and the archives to be unpacked, in order."""
         ignored = Matcher(source.exclude) if isinstance(source, Files) and source.exclude else None
         excluded = Matcher(self._op.exclude) if self._op.exclude else None
-        matches = find(landing.source, item.path, ignored)
-        archives = []
+        matches = find(there, item.path, ignored)
+        attributes = Attributes(self._owner, self._mode, isinstance(source, Rootfs))
+
+        def begin() -> Landing:
+            return Landing(there, here, attributes, set() if len(matches) > 1 else None)
+
+        parts: list[Landing | Found] = [landing := begin()]
         with disk_errors():
             for found in matches:
                 if excluded and found.path and not found.is_folder and excluded.excludes(found.path, False):
                     continue
-                if item.unpack and not found.is_folder and is_archive(landing.source, found.path):
-                    archives.append(found)
+                if item.unpack and not found.is_folder and is_archive(there, found.path):
+                    parts += [found, landing := begin()]
                     continue
-                below = walk(landing.source, found, skipping(found, ignored, excluded)) if found.is_folder else {}
-                self._land(landing, item, found, below, len(matches))
-        return archives
+                below = walk(there, found, skipping(found, ignored, excluded)) if found.is_folder else {}
+                if not self._land(landing, item, found, below):
+                    parts.append(landing := begin())
+                    self._land(landing, item, found, below)
+        return parts
 
-    def _land(
-        self, landing: Landing, item: CopyItem, found: Found, below: dict[str, os.stat_result], count: int
-    ) -> None:
-        dest, into = self._op.dest, self._into(count)
+    def _land(self, landing: Landing, item: CopyItem, found: Found, below: dict[str, os.stat_result]) -> bool:
+        dest = self._op.dest
         if not self._op.parents:
-            landing.put(found, below, dest, into)
-            return
+            return landing.put(found, below, dest)
         pivot, anchor = _pivot(item.path, found.anchor)
-        landing.parents(pivot, anchor, dest, landing.source)
+        landing.parents(pivot, f"{anchor}/" if found.is_folder else anchor, dest, landing.source)
         folder = anchor if found.is_folder else anchor.rpartition("/")[0]
-        landing.put(found, below, f"{dest.rstrip('/')}/{folder}", into=True)
+        return landing.put(found, below, f"{dest.rstrip('/')}/{folder}/")
 
-    async def _unpack(self, landing: Landing, archive: Found) -> None:
-        here = await in_thread(landing.make_folders, self._op.dest)
-        before = os.stat(self._tree.root / here)
-        await unpack_at(landing.source, archive.path, self._tree, here)
-        _as_before(self._tree.root / here, before)
-
-
-def _as_before(folder: Path, status: os.stat_result) -> None:
-    """An archive says what is in the folder that it is unpacked into, and nothing of the folder."""
-    os.chown(folder, status.st_uid, status.st_gid)
-    os.chmod(folder, stat.S_IMODE(status.st_mode))
+    async def _unpack(self, there: int, here: int, archive: Found) -> None:
+        folder = await in_thread(Places(here, self._owner or (0, 0)).make_folders, self._op.dest)
+        await unpack_at(there, archive.path, self._tree, folder)
 
 
 def _pivot(pattern: str, anchor: str) -> tuple[str, str]:
@@ -179,7 +182,7 @@ def _transfer(landing: Landing, groups: list[Group]) -> None:
         with disk_errors():
             transfer(landing.source, landing.target, groups, xattrs=landing.attributes.owned)
     except IsADirectoryError as error:
-        raise InvalidArgument(f"cannot replace to directory /{error.filename} with file") from error
+        raise not_replaced(error.filename) from error
 
 
 def _shared(groups: list[Group]) -> list[list[Group]]:
