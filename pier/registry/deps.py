@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from pier.registry.blobs.underway import Underway
 from pier.registry.happenings import Observer
 from pier.registry.manifests.pulls import Pulls
 from pier.registry.records import Records
@@ -21,6 +22,7 @@ class Registry:
     clock: Callable[[], float] = field(default=time.time)
     observers: list[Observer] = field(default_factory=list)
     pulls: Pulls = field(default_factory=Pulls)
+    underway: Underway = field(default_factory=Underway)
 
     def now(self) -> int:
         return int(self.clock())

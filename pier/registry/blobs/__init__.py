@@ -1,0 +1,1 @@
+"""Blobs come in, go out and are linked (over ``deps.Registry``)."""

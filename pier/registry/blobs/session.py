@@ -1,0 +1,162 @@
+"""One request's turn at an upload: nobody else writes to it meanwhile, and what has come by the end of it is kept."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+import msgspec
+
+from pier.errors import Conflict, DataCorrupted, PierError
+from pier.log import Logger
+from pier.registry.blobs.underway import Hash
+from pier.registry.blobs.uploads import discard, out_of_order, status, unknown
+from pier.registry.deps import Registry
+from pier.registry.model import Upload
+from pier.registry.storage import Writer
+from pier.registry.threads import hop, settled, unbroken
+
+_log: Final = Logger("pier.registry")
+_HOP: Final = 64 << 10
+_CHECKPOINT: Final = 256 << 20
+_CHECKPOINT_SECONDS: Final = 600
+_BUSY: Final = "the upload is being written by another request"
+
+
+@asynccontextmanager
+async def turn(registry: Registry, repository: str, id: str, start: int | None) -> AsyncIterator["Session"]:
+    """Raises Refusal: BLOB_UPLOAD_UNKNOWN; RANGE_INVALID where it is not at ``start``, or somebody else is at it."""
+    with registry.underway.alone(id) as alone:
+        upload = await status(registry, repository, id)
+        if not alone:
+            raise out_of_order(upload, _BUSY)
+        if start is not None and start != upload.offset:
+            raise out_of_order(upload)
+        writer = await _writer(registry, upload)
+        try:
+            await _unchanged(registry, upload)
+            yield Session(registry, upload, writer)
+        finally:
+            await unbroken(writer.close())
+
+
+async def _writer(registry: Registry, upload: Upload) -> Writer:
+    try:
+        return await registry.storage.resume(upload.location, upload.offset, upload.state)
+    except Conflict as error:
+        raise out_of_order(upload, _BUSY) from error
+    except DataCorrupted as error:
+        _log.error("an upload has lost bytes", upload=upload.id, error=error)
+        await discard(registry, upload)
+        raise unknown(upload.id) from error
+
+
+async def _unchanged(registry: Registry, upload: Upload) -> None:
+    """Another process may have written, even finished it, between our look at its row and its file's lock."""
+    if registry.storage.exclusive:
+        now = await status(registry, upload.repository, upload.id)
+        if now.offset != upload.offset:
+            raise out_of_order(now, _BUSY)
+
+
+class Session:
+    """``upload`` is what the records know. ``hash`` is None where the bytes before were not hashed here."""
+
+    def __init__(self, registry: Registry, upload: Upload, writer: Writer) -> None:
+        self.registry = registry
+        self.upload = upload
+        self.writer = writer
+        self.hash = registry.underway.recall(upload.id, upload.offset)
+        self.taken = 0
+        self._noted = registry.clock()
+
+    async def take(self, chunks: AsyncIterator[bytes]) -> None:
+        """Write and hash all of ``chunks``, one piece while the next one comes.
+
+        Whatever ends it (the client goes, the disk is full), what was written by then is kept for another request.
+        """
+        going: asyncio.Task[None] | None = None
+        try:
+            async for piece in self._pieces(chunks):
+                if going is not None:
+                    await settled(going)
+                    await self._checkpoint()
+                going = asyncio.create_task(self._put(piece))
+            if going is not None:
+                await settled(going)
+        except BaseException:
+            await unbroken(self._keep(going))
+            raise
+
+    async def pause(self) -> None:
+        """Make what was taken durable, and known. Raises Refusal where the upload is not ours any more."""
+        if self.taken:
+            await unbroken(self._pause())
+        self._remember()
+
+    async def rehash(self) -> Hash:
+        """The hash of what the upload had before this request, read back where it was lost. Before :meth:`take`."""
+        if self.hash is None:
+            self.hash = Hash()
+            upload = self.upload
+            async for piece in self.registry.storage.partial(upload.location, upload.offset, upload.state):
+                await hop(None, self.hash.update, piece)
+        return self.hash
+
+    async def _pieces(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        held: list[bytes] = []
+        size = 0
+        async for chunk in chunks:
+            held.append(chunk)
+            size += len(chunk)
+            if size >= self.registry.underway.piece():
+                yield b"".join(held)
+                held, size = [], 0
+        if size:
+            yield b"".join(held)
+
+    async def _put(self, piece: bytes) -> None:
+        """A failed write leaves a hash of more than was written: :meth:`_remember` sees that."""
+        self.taken += len(piece)
+        if len(piece) < _HOP:
+            if self.hash is not None:
+                self.hash.update(piece)
+            await self.writer.write(piece)
+            return
+        loop = asyncio.get_running_loop()
+        hashing = loop.run_in_executor(None, self.hash.update, piece) if self.hash is not None else None
+        try:
+            await self.writer.write(piece)
+        finally:
+            if hashing is not None:
+                await settled(hashing)
+
+    async def _checkpoint(self) -> None:
+        """A server that is killed in a long upload shall not have it begin anew; nor shall a slow one seem stale."""
+        if self.taken >= _CHECKPOINT or self.registry.clock() - self._noted > _CHECKPOINT_SECONDS:
+            await unbroken(self._pause())
+
+    async def _keep(self, going: asyncio.Task[None] | None) -> None:
+        if going is not None:
+            with suppress(Exception):
+                await going
+        try:
+            if self.taken:
+                await self._pause()
+            self._remember()
+        except PierError as error:
+            _log.warning("what came of an upload is lost", upload=self.upload.id, error=error)
+
+    async def _pause(self) -> None:
+        upload = self.upload
+        offset, state = await self.writer.pause()
+        now = self.registry.now()
+        if not await self.registry.records.advance_upload(upload.id, upload.offset, offset, state, now):
+            raise out_of_order(await status(self.registry, upload.repository, upload.id), _BUSY)
+        self.upload = msgspec.structs.replace(upload, offset=offset, state=state, touched=now)
+        self.taken = 0
+        self._noted = self.registry.clock()
+
+    def _remember(self) -> None:
+        if self.hash is not None and self.hash.size == self.upload.offset:
+            self.registry.underway.remember(self.upload.id, self.hash)

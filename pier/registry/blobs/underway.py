@@ -1,0 +1,65 @@
+"""What an instance remembers of the uploads that it has seen: nothing that it could not do without."""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+_MOST_HASHES: Final = 4096
+_BUDGET: Final = 24 << 20
+_LARGEST_PIECE: Final = 1 << 20
+_SMALLEST_PIECE: Final = 64 << 10
+
+
+class Hash:
+    """SHA-256 of the first ``size`` bytes of an upload."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._state: Any = hashlib.sha256()
+
+    def update(self, data: bytes) -> None:
+        self._state.update(data)
+        self.size += len(data)
+
+    def hexdigest(self) -> str:
+        text: str = self._state.hexdigest()
+        return text
+
+
+class Underway:
+    """One an instance. Hashes are kept between the requests of an upload, so that its bytes are not read back."""
+
+    def __init__(self) -> None:
+        self._hashes: OrderedDict[str, Hash] = OrderedDict()
+        self._busy: set[str] = set()
+
+    @contextmanager
+    def alone(self, id: str) -> Iterator[bool]:
+        """Whether nobody else of this instance writes to the upload; nobody will until this ends, then."""
+        if id in self._busy:
+            yield False
+            return
+        self._busy.add(id)
+        try:
+            yield True
+        finally:
+            self._busy.discard(id)
+
+    def piece(self) -> int:
+        """Bytes to gather before a thread gets them: the less, the more uploads there are at once."""
+        return min(_LARGEST_PIECE, max(_SMALLEST_PIECE, _BUDGET // (4 * max(len(self._busy), 1))))
+
+    def remember(self, id: str, hash: Hash) -> None:
+        self._hashes[id] = hash
+        if len(self._hashes) > _MOST_HASHES:
+            self._hashes.popitem(last=False)
+
+    def recall(self, id: str, size: int) -> Hash | None:
+        """The hash of the first ``size`` bytes, where it is known; it is the caller's then."""
+        hash = Hash() if size == 0 else self._hashes.pop(id, None)
+        return hash if hash is not None and hash.size == size else None
+
+    def forget(self, id: str) -> None:
+        self._hashes.pop(id, None)

@@ -1,0 +1,1 @@
+"""The storages that there are: a folder, and S3."""
