@@ -3,13 +3,13 @@
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
-from pier.errors import InvalidArgument, PierError
-from pier.oci.digest import Digest, from_hex, parse_digest
+from pier.errors import PierError
+from pier.oci.digest import Digest, from_hex
+from pier.registry.blobs.digests import parsed, wrong
 from pier.registry.blobs.session import Session, turn
 from pier.registry.blobs.uploads import begin, cancel, discard, out_of_order, status
 from pier.registry.deps import Registry
 from pier.registry.model import Blob
-from pier.registry.refusals import Code, Refusal
 from pier.registry.threads import unbroken
 
 
@@ -35,7 +35,7 @@ async def finish(
         found = from_hex(hash.hexdigest())
         if found != expected:
             await unbroken(_refuse(session))
-            raise _wrong(expected, found)
+            raise wrong(expected, found)
         return await unbroken(_finish(session, expected))
 
 
@@ -49,14 +49,6 @@ async def monolithic(registry: Registry, repository: str, digest: str, chunks: A
         with suppress(PierError):
             await unbroken(cancel(registry, repository, upload.id))
         raise
-
-
-def parsed(digest: str) -> Digest:
-    """Raises Refusal DIGEST_INVALID for what is no digest, or none of SHA-256."""
-    try:
-        return parse_digest(digest)
-    except InvalidArgument as error:
-        raise Refusal(Code.DIGEST_INVALID, str(error), {"digest": digest[:255]}) from error
 
 
 async def _finish(session: Session, digest: Digest) -> Blob:
@@ -85,8 +77,3 @@ async def _claim(session: Session) -> None:
 async def _refuse(session: Session) -> None:
     await session.writer.close()
     await discard(session.registry, session.upload)
-
-
-def _wrong(expected: Digest, found: Digest) -> Refusal:
-    detail = {"expected": expected, "digest": found}
-    return Refusal(Code.DIGEST_INVALID, "provided digest did not match uploaded content", detail)
