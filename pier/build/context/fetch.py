@@ -105,8 +105,16 @@ async def _follow(
         if response.status not in _REDIRECTS or not location:
             return response
         response.close()
-        url = _parsed(str(url.join(URL(location, encoded=location.isascii() and " " not in location))))
+        url = _parsed(_target(url, location))
     raise InvalidArgument(f'Get "{_plain(url)}": stopped after {_MOST_REDIRECTS} redirects')
+
+
+def _target(url: URL, location: str) -> str:
+    """Where a redirect leads: never from the web to anything else."""
+    target = url.join(URL(location, encoded=location.isascii() and " " not in location))
+    if target.scheme not in ("http", "https"):
+        raise InvalidArgument(f'Get "{_plain(target)}": unsupported protocol scheme "{target.scheme}"')
+    return str(target)
 
 
 async def _ask(

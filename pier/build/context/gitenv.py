@@ -24,6 +24,8 @@ _NO_REF: Final = re.compile(r"[\x00-\x20~^:?*\[\\\x7f]|\.\.|@\{|^[-/]|//|/$|\.lo
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f]")
 _PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 _KEPT: Final = ("PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH")
+_AUTHORITIES: Final = (("GIT_SSL_CAINFO", "SSL_CERT_FILE"), ("GIT_SSL_CAPATH", "SSL_CERT_DIR"))
+"""Git's names for what is OpenSSL's: it may be made with another library."""
 _LOCAL: Final = "localhost,127.0.0.1,::1"
 _SETTINGS: Final = (
     ("core.hooksPath", "/dev/null"),
@@ -115,7 +117,8 @@ def environment(
     ``host``: the process's own, of which little is kept. ``agent``: the socket of the client's SSH agent.
     """
     made = {name: host[name] for name in _KEPT if name in host}
-    made |= {name: value for name, value in proxies.items() if name.lower() in _PROXIES}
+    made |= {own: made[name] for own, name in _AUTHORITIES if name in made and own not in made}
+    made |= _proxies(proxies)
     for name in ("no_proxy", "NO_PROXY"):
         made[name] = ",".join(text for text in (proxies.get(name, ""), _LOCAL) if text)
     made |= {
@@ -140,6 +143,12 @@ def environment(
     if remote is not None and header:
         settings.append((f"http.{remote.scope}.extraHeader", f"Authorization: {header}"))
     return made | _config(settings)
+
+
+def _proxies(variables: Mapping[str, str]) -> dict[str, str]:
+    """``HTTP_PROXY`` in lower case, too: curl knows no other."""
+    given = {name: value for name, value in variables.items() if name.lower() in _PROXIES}
+    return {name.lower(): value for name, value in given.items()} | given
 
 
 def _config(settings: Sequence[tuple[str, str]]) -> dict[str, str]:
