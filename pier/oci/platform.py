@@ -5,19 +5,8 @@ from typing import Final
 
 import msgspec
 
-from pier.errors import InvalidArgument
+from pier.oci.platformtext import ARCHITECTURES, split_platform
 
-_ARCHITECTURES: Final = {
-    "x86_64": "amd64",
-    "x86-64": "amd64",
-    "i386": "386",
-    "i686": "386",
-    "aarch64": "arm64",
-    "armv7l": "arm/v7",
-    "armv6l": "arm/v6",
-    "armhf": "arm/v7",
-    "armel": "arm/v6",
-}
 _IMPLIED_VARIANT: Final = {"arm64": "v8", "arm": "v7", "amd64": "v1"}
 _RUNS_TOO: Final = {"amd64": ("386",), "arm64": ("arm",)}
 
@@ -48,25 +37,14 @@ def _variant(platform: Platform) -> str:
 
 def parse_platform(text: str) -> Platform:
     """``linux/arm64/v8``, ``linux/amd64``, or only an architecture; InvalidArgument otherwise."""
-    parts = text.strip().lower().split("/")
-    if not 1 <= len(parts) <= 3 or not all(part.replace("_", "").replace("-", "").isalnum() for part in parts):
-        raise InvalidArgument(
-            f'"{text}": unknown operating system or architecture: platform specifier component must match '
-            '"^[A-Za-z0-9_.-]+$": invalid argument'
-        )
-    if len(parts) == 1:
-        if parts[0] == "linux":
-            return host_platform()
-        parts.insert(0, "linux")
-    architecture, _, implied = _ARCHITECTURES.get(parts[1], parts[1]).partition("/")
-    variant = parts[2] if len(parts) == 3 else implied
-    return Platform(architecture, parts[0], "", "" if (architecture, variant) == ("arm64", "v8") else variant)
+    system, architecture, variant, version = split_platform(text.strip(), host_platform().architecture)
+    return Platform(architecture, system, version, variant)
 
 
 def host_platform() -> Platform:
     """The platform of this machine."""
     machine = _host.machine()
-    architecture, _, variant = _ARCHITECTURES.get(machine, machine).partition("/")
+    architecture, _, variant = ARCHITECTURES.get(machine, machine).partition("/")
     return Platform(architecture, "linux", "", variant)
 
 

@@ -26,6 +26,7 @@ PURE = (
     "oci/ignore.py",
     "oci/reference.py",
     "oci/mediatypes.py",
+    "oci/platformtext.py",
     "oci/manifest.py",
     "oci/image.py",
     "events/filters.py",

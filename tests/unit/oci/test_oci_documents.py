@@ -158,16 +158,37 @@ def test_digests() -> None:
         ("linux/aarch64", "linux/arm64"),
         ("linux/arm/v6", "linux/arm/v6"),
         ("Linux/ARM/v7", "linux/arm/v7"),
+        ("linux/arm/8", "linux/arm/v8"),
+        ("linux/amd64/v1", "linux/amd64"),
+        ("macos/arm64", "darwin/arm64"),
+        ("i386", "linux/386"),
+        ("windows(10.0.17763)/amd64", "windows/amd64"),
     ],
 )
 def test_platforms(text: str, expected: str) -> None:
     assert str(parse_platform(text)) == expected
 
 
-@pytest.mark.parametrize("text", ["", "a/b/c/d", "linux//x", "linux/am d64", "../x"])
+@pytest.mark.parametrize("text", ["", "a/b/c/d", "linux//x", "linux/am d64", "../x", "foo", "linux/*"])
 def test_bad_platforms(text: str) -> None:
-    with pytest.raises(InvalidArgument, match="platform specifier"):
+    with pytest.raises(InvalidArgument, match="invalid argument$"):
         parse_platform(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("foo", '"foo": unknown operating system or architecture: invalid argument'),
+        ("a/b/c/d", '"a/b/c/d": cannot parse platform specifier: invalid argument'),
+        ("linux/*", '"linux/*": wildcards not yet supported: invalid argument'),
+        ("linux/", '"" is an invalid component of "linux/": platform specifier component must match'),
+        ("a b/c", '"a b" is an invalid OS component of "a b/c": OSAndVersion specifier component must match'),
+    ],
+)
+def test_what_is_wrong_with_a_platform(text: str, message: str) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        parse_platform(text)
+    assert str(caught.value).startswith(message)
 
 
 def test_matching_platforms() -> None:
