@@ -8,13 +8,15 @@ from aiohttp import web
 
 from pier.api import image_views, versions
 from pier.api.call import Call
+from pier.api.platforms import platform, platforms
 from pier.api.replies import empty, reply
 from pier.api.routing import Route
-from pier.errors import InvalidArgument
+from pier.errors import InvalidArgument, Unsupported
 from pier.events.filters import Filters, parse_filters
 from pier.events.timestamps import parse_timestamp, rfc3339
 from pier.images import history, lookup, prune, remove, tag
 from pier.images.image import Image
+from pier.images.platforms import members, of_platform
 from pier.oci.reference import parse_reference
 
 _KNOWN = ("before", "dangling", "label", "reference", "since", "until")
@@ -74,13 +76,13 @@ def _until(text: str) -> int:
 
 
 async def inspect_image(call: Call) -> web.Response:
-    image = lookup.find(call.services.images, call.name)
+    image = of_platform(call.services.images, lookup.find(call.services.images, call.name), call.name, platform(call))
     graph = call.services.images.snapshots.layer_graph(image.top) if image.top else {}
     return reply(versions.image(image_views.full(image, graph, rfc3339(image.tagged_ns)), call.version))
 
 
 async def image_history(call: Call) -> web.Response:
-    return reply(await asyncio.to_thread(history.history, call.services.images, call.name))
+    return reply(await asyncio.to_thread(history.history, call.services.images, call.name, platform(call)))
 
 
 async def tag_image(call: Call) -> web.Response:
@@ -96,6 +98,7 @@ async def tag_image(call: Call) -> web.Response:
 async def remove_image(call: Call) -> web.Response:
     if not call.name.strip():
         raise InvalidArgument("image name cannot be blank")
+    _check_platform(call)
     deleted = await remove.remove(
         call.services.images,
         call.name,
@@ -104,6 +107,20 @@ async def remove_image(call: Call) -> web.Response:
         in_use=call.services.containers.registry.image_users,
     )
     return reply(deleted)
+
+
+def _check_platform(call: Call) -> None:
+    """What is to be removed is for the platform that was asked for, and for no other."""
+    wanted = platforms(call, "platforms")
+    if not wanted:
+        return
+    if len(wanted) > 1:
+        raise InvalidArgument("multiple platforms are not supported")
+    images = call.services.images
+    image = lookup.find(images, call.name)
+    of_platform(images, image, call.name, wanted[0])
+    if members(images, image):
+        raise Unsupported("removing one platform of an image of several is not supported: remove the image")
 
 
 async def prune_images(call: Call) -> web.Response:

@@ -8,11 +8,11 @@ from aiohttp import web
 from pier.api.call import Call
 from pier.api.distribution import credentials
 from pier.api.messages import Progress, run_with_progress, send_bytes
+from pier.api.platforms import platform
 from pier.api.routing import Route
 from pier.errors import InvalidArgument, Unsupported
 from pier.images import archive, bootstrap, importing, pull, push, saving
 from pier.images.importing import ImportOptions
-from pier.oci.platform import Platform, parse_platform
 from pier.oci.reference import Reference, parse_reference
 
 
@@ -27,11 +27,11 @@ async def create_image(call: Call) -> web.StreamResponse:
 
 async def _pull(call: Call) -> web.StreamResponse:
     reference = _pull_reference(call.text("fromImage"), call.text("tag"))
-    platform = _platform(call)
+    wanted = platform(call)
     given = credentials(call)
 
     async def work(report: Progress) -> None:
-        await pull.pull(call.services.images, call.services.registries, reference, platform, given, report)
+        await pull.pull(call.services.images, call.services.registries, reference, wanted, given, report)
 
     return await run_with_progress(call, work)
 
@@ -41,10 +41,6 @@ def _pull_reference(name: str, tag: str) -> Reference:
     if not tag:
         return parse_reference(name)
     return parse_reference(f"{name}@{tag}" if ":" in tag else f"{name}:{tag}")
-
-
-def _platform(call: Call) -> Platform | None:
-    return parse_platform(call.text("platform")) if call.text("platform") else None
 
 
 async def _import(call: Call) -> web.StreamResponse:
@@ -59,7 +55,7 @@ async def _import(call: Call) -> web.StreamResponse:
         reference=reference,
         changes=tuple(call.texts("changes")),
         message=call.text("message"),
-        platform=_platform(call),
+        platform=platform(call),
     )
 
     async def work(report: Progress) -> None:
@@ -74,10 +70,10 @@ async def _upload(call: Call) -> AsyncIterator[bytes]:
 
 
 async def load_images(call: Call) -> web.StreamResponse:
-    quiet = call.flag("quiet")
+    quiet, wanted = call.flag("quiet"), platform(call)
 
     async def work(report: Progress) -> None:
-        await archive.load(call.services.images, _upload(call), _quieter(report) if quiet else report)
+        await archive.load(call.services.images, _upload(call), _quieter(report) if quiet else report, wanted)
 
     return await run_with_progress(call, work)
 
@@ -96,21 +92,25 @@ async def save_images(call: Call) -> web.StreamResponse:
     names = [name for each in call.texts("names") for name in each.split(",") if name]
     if not names:
         raise InvalidArgument("no image names were given")
-    return await send_bytes(call, saving.save(call.services.images, names), "application/x-tar")
+    return await send_bytes(
+        call, saving.save(call.services.images, names, platform=platform(call)), "application/x-tar"
+    )
 
 
 async def save_image(call: Call) -> web.StreamResponse:
-    return await send_bytes(call, saving.save(call.services.images, [call.name]), "application/x-tar")
+    return await send_bytes(
+        call, saving.save(call.services.images, [call.name], platform=platform(call)), "application/x-tar"
+    )
 
 
 async def push_image(call: Call) -> web.StreamResponse:
     reference = parse_reference(call.name)
     if call.text("tag"):
         reference = reference.with_tag(call.text("tag"))
-    given = credentials(call)
+    given, wanted = credentials(call), platform(call)
 
     async def work(report: Progress) -> None:
-        await push.push(call.services.images, call.services.registries, reference, given, report)
+        await push.push(call.services.images, call.services.registries, reference, given, report, wanted)
 
     return await run_with_progress(call, work)
 

@@ -92,9 +92,11 @@ def tag(client: Client, source: str, repository: str, tag_name: str) -> None:
     client.call("POST", f"/images/{path_name(source)}/tag", {"repo": repository, "tag": tag_name})
 
 
-def remove(client: Client, name: str, force: bool = False, no_prune: bool = False, platform: str = "") -> list[Json]:
+def remove(
+    client: Client, name: str, force: bool = False, no_prune: bool = False, platforms: list[str] | None = None
+) -> list[Json]:
     """A list of ``{"Untagged": name}`` and ``{"Deleted": id}``."""
-    query: Query = {"force": force, "noprune": no_prune, "platforms": platform}
+    query: Query = {"force": force, "noprune": no_prune, "platforms": platforms}
     answer: list[Json] = client.call("DELETE", f"/images/{path_name(name)}", query)
     return answer
 

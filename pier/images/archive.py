@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
-from pier.errors import Conflict
+from pier.errors import Conflict, NotFound
 from pier.images.deps import Images, Progress
 from pier.images.image import Image
 from pier.images.layouts import Described, describe
@@ -19,20 +19,24 @@ from pier.linux import helper
 from pier.oci.digest import Digest
 from pier.oci.image import chain_ids
 from pier.oci.manifest import Descriptor
+from pier.oci.platform import Platform
 from pier.snapshots import diff
 
 __all__ = ["load", "save"]
 
 
-async def load(images: Images, stream: AsyncIterator[bytes], progress: Progress) -> list[Image]:
+async def load(
+    images: Images, stream: AsyncIterator[bytes], progress: Progress, platform: Platform | None = None
+) -> list[Image]:
     """Take in an archive (docker-archive or OCI layout, plain, gzip, zstd, xz or bzip2) in one pass.
 
-    Reports Docker's messages ("Loaded image: x:latest"). Raises DataCorrupted ("unexpected EOF" for a broken
-    one), InvalidArgument, NoSpace; then nothing is left behind.
+    Only the images for ``platform``, where that is given; NotFound where there are none. Reports Docker's messages
+    ("Loaded image: x:latest"). Raises DataCorrupted ("unexpected EOF" for a broken one), InvalidArgument, NoSpace;
+    then nothing is left behind.
     """
     async with Staging(images, progress) as staging, aclosing(_plain(stream)) as plain:
         await staging.take_in(plain)
-        found = describe(staging)
+        found = _for_platform(describe(staging, platform), platform)
         chains = {chain_id for each in found for chain_id in chain_ids(each.parsed.rootfs.diff_ids)}
         blobs = {descriptor.digest for each in found for descriptor in each.descriptors}
         manifests = {each.manifest[0].digest for each in found if each.manifest}
@@ -47,6 +51,19 @@ async def load(images: Images, stream: AsyncIterator[bytes], progress: Progress)
     for image, each in zip(loaded, found, strict=True):
         _announce(images, image, each, progress)
     return [images.store.get(image.id) or image for image in loaded]
+
+
+def _for_platform(found: list[Described], platform: Platform | None) -> list[Described]:
+    if platform is None:
+        return found
+    kept = [each for each in found if platform.matches(_runs_on(each))]
+    if not kept:
+        raise NotFound(f"requested platform ({platform}) not found in the archive")
+    return kept
+
+
+def _runs_on(each: Described) -> Platform:
+    return Platform(each.parsed.architecture, each.parsed.os, each.parsed.os_version, each.parsed.variant)
 
 
 async def _plain(stream: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:

@@ -6,15 +6,17 @@ from typing import Any
 from pier.images.deps import Images
 from pier.images.image import Image
 from pier.images.lookup import find
+from pier.images.platforms import of_platform
+from pier.oci.platform import Platform
 from pier.oci.reference import parse_reference
 
 
-def history(images: Images, name: str) -> list[dict[str, Any]]:
-    """The entries as the Engine API gives them. Raises NotFound.
+def history(images: Images, name: str, platform: Platform | None = None) -> list[dict[str, Any]]:
+    """The entries as the Engine API gives them, of the image for ``platform``. Raises NotFound.
 
     The top one carries the image's ID and tags; others are ``<missing>``, unless the image's ancestors are here.
     """
-    image = find(images, name)
+    image = of_platform(images, find(images, name), name, platform)
     sizes = iter([images.snapshots.layer(chain_id).size for chain_id in image.chain_ids])
     entries: list[dict[str, Any]] = [
         {

@@ -2,17 +2,19 @@
 but for the staged files that it reads.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
 from pier.errors import DataCorrupted, InvalidArgument, PierError
+from pier.images.choose import acceptable
 from pier.images.staging import StagedLayer, Staging
 from pier.oci.digest import Digest, is_digest
 from pier.oci.image import ImageConfig, parse_config
 from pier.oci.manifest import Descriptor, Index, Manifest, parse_manifest
-from pier.oci.platform import Platform, host_platform, runnable
+from pier.oci.platform import Platform
 from pier.oci.reference import Reference, parse_reference
 
 _NAME: Final = "io.containerd.image.name"
@@ -43,14 +45,17 @@ class _Item(msgspec.Struct, rename="pascal"):
     parent: str | None = None
 
 
-def describe(staging: Staging) -> list[Described]:
-    """The images of the archive; Docker's manifest goes before OCI's index. Raises DataCorrupted, InvalidArgument."""
+def describe(staging: Staging, platform: Platform | None = None) -> list[Described]:
+    """The images of the archive; Docker's manifest goes before OCI's index. Raises DataCorrupted, InvalidArgument.
+
+    Of an index within the OCI's, the image for ``platform`` is taken, or the one that suits this host best.
+    """
     listing = staging.small("manifest.json")
     if listing is not None:
         return [_from_docker(staging, item) for item in _items(listing)]
     index = staging.small("index.json")
     if index is not None:
-        return _from_oci(staging, index)
+        return _from_oci(staging, index, acceptable(platform))
     if staging.small("repositories") is not None:
         raise InvalidArgument("the archive has Docker's format of before 1.10: load and save it with a newer Docker")
     raise InvalidArgument("the archive holds no image: it has neither a manifest.json nor an index.json")
@@ -98,13 +103,13 @@ def _checked(config: ImageConfig, layers: tuple[StagedLayer, ...]) -> tuple[Stag
     return layers
 
 
-def _from_oci(staging: Staging, data: bytes) -> list[Described]:
+def _from_oci(staging: Staging, data: bytes, wanted: Sequence[Platform]) -> list[Described]:
     index = parse_manifest(data, None)
     if not isinstance(index, Index):
         raise DataCorrupted("invalid index.json: it is no index")
     found: dict[Digest, Described] = {}
     for descriptor in index.manifests:
-        described = _image(staging, descriptor, 0)
+        described = _image(staging, descriptor, wanted, 0)
         if described is None:
             continue
         key = described.manifest[0].digest if described.manifest else descriptor.digest
@@ -113,7 +118,7 @@ def _from_oci(staging: Staging, data: bytes) -> list[Described]:
         together = dict.fromkeys([*(earlier.references if earlier else ()), *references])
         found[key] = _with_references(described, tuple(together))
     if not found:
-        raise InvalidArgument(f"the archive holds no image for {host_platform()}")
+        raise InvalidArgument(f"the archive holds no image for {wanted[0]}")
     return list(found.values())
 
 
@@ -141,8 +146,8 @@ def _references(descriptor: Descriptor) -> list[Reference]:
     return [reference] if reference.tag and not reference.digest else []
 
 
-def _image(staging: Staging, descriptor: Descriptor, depth: int) -> Described | None:
-    """The image behind a descriptor; of an index, the one that suits this host best. None: none does."""
+def _image(staging: Staging, descriptor: Descriptor, wanted: Sequence[Platform], depth: int) -> Described | None:
+    """The image behind a descriptor; of an index, the one for the first of ``wanted``. None: none is."""
     if _ATTESTATION in descriptor.annotations or depth > _DEEPEST:
         return None
     data = staging.blob(descriptor.digest)
@@ -151,9 +156,9 @@ def _image(staging: Staging, descriptor: Descriptor, depth: int) -> Described | 
     document = parse_manifest(data, descriptor.media_type)
     if isinstance(document, Manifest):
         return _from_manifest(staging, document, descriptor, data)
-    for platform in runnable(host_platform()):
+    for platform in wanted:
         for inner in document.manifests:
-            if _suits(platform, inner.platform) and (found := _image(staging, inner, depth + 1)):
+            if _suits(platform, inner.platform) and (found := _image(staging, inner, wanted, depth + 1)):
                 return found
     return None
 

@@ -52,6 +52,28 @@ def together(images: Images, image: Image, name: Reference) -> list[tuple[Platfo
     return [(platform, each) for platform, each in found if platform is not None and each is not None]
 
 
+def of_platform(images: Images, image: Image, name: str, platform: Platform | None) -> Image:
+    """``image``, which ``name`` means, or the one beside it that is for ``platform``.
+
+    Raises NotFound in Docker's words.
+    """
+    if platform is None:
+        return image
+    found = [image, *members(images, image)]
+    for each in found:
+        if platform.matches(_runs_on(each)):
+            return each
+    raise NotFound(
+        f"image with reference {name} was found but does not match the specified platform: "
+        f"wanted {platform}, actual: {_runs_on(image)}"
+    )
+
+
+def _runs_on(image: Image) -> Platform:
+    config = image.config
+    return Platform(config.architecture, config.os, config.os_version, config.variant)
+
+
 def members(images: Images, image: Image) -> list[Image]:
     """The other images that stand beside ``image``, for other platforms."""
     index = _index(images, image)
@@ -81,11 +103,9 @@ def _only_digests(images: Images, image_id: Digest, name: Reference) -> list[Ref
 
 def _entry(images: Images, image: Image) -> Descriptor:
     manifest = encode(_plain(images, image))
-    config = image.config
-    platform = Platform(config.architecture, config.os, config.os_version, config.variant)
     annotations: dict[str, str] = {IMAGE_ID: image.id}
     return Descriptor(
-        mediatypes.OCI_MANIFEST, sha256(manifest), len(manifest), annotations=annotations, platform=platform
+        mediatypes.OCI_MANIFEST, sha256(manifest), len(manifest), annotations=annotations, platform=_runs_on(image)
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from pier.errors import (
     DataCorrupted,
@@ -115,7 +115,7 @@ def _outcome(name: str, fresh: bool) -> str:
 
 async def _one(pulling: _Pulling, reference: Reference) -> tuple[Image, bool]:
     """The image, and whether the reference means something else than before."""
-    images, shown = pulling.images, reference.tag or reference.digest or ""
+    images, shown = pulling.images, reference.familiar if reference.digest else reference.tag or ""
     current = await _current(pulling, reference)
     if current is not None:
         image, digest = current
@@ -196,7 +196,7 @@ async def _fetch(pulling: _Pulling, reference: Reference, found: _Found) -> Imag
                 manifest,
                 config,
                 blob,
-                pulling.progress,
+                _silent if images.store.get(manifest.config.digest) else pulling.progress,
                 described=described,
                 slots=pulling.registries.downloads,
             )
@@ -204,6 +204,10 @@ async def _fetch(pulling: _Pulling, reference: Reference, found: _Found) -> Imag
             if not had:
                 images.content.delete(described.digest)
             raise
+
+
+def _silent(message: dict[str, Any]) -> None:
+    """An image that is here by another name: Docker says nothing of its layers either."""
 
 
 async def _config(pulling: _Pulling, descriptor: Descriptor) -> bytes:

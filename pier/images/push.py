@@ -9,7 +9,7 @@ from pier.errors import NotFound
 from pier.images.deps import Images, Progress
 from pier.images.image import Image
 from pier.images.notify import status
-from pier.images.platforms import together
+from pier.images.platforms import of_platform, together
 from pier.images.pushlayer import LayerPusher
 from pier.oci import mediatypes
 from pier.oci.digest import Digest, sha256, short
@@ -28,23 +28,29 @@ async def push(
     reference: Reference,
     credentials: Credentials | None,
     progress: Progress,
+    platform: Platform | None = None,
 ) -> None:
     """Push the tag that ``reference`` names, or without one all local tags of its repository.
 
-    Progress and errors read as Docker's. A layer that came compressed goes as it came, so that an image that
+    Of an image of several platforms only the one for ``platform``, where that is given; NotFound where it is for
+    another. Progress and errors read as Docker's. A layer that came compressed goes as it came, so that an image that
     was pulled keeps its digest wherever it goes.
     """
+    if platform is not None:
+        for tag, image in _tags(images, reference):
+            of_platform(images, image, tag.familiar, platform)
     progress({"status": f"The push refers to repository [{reference.name}]"})
     repository: Repository | None = None
     for tag, image in _tags(images, reference):
-        for diff_id in _once(image.diff_ids)[::-1]:
+        meant = of_platform(images, image, tag.familiar, platform)
+        for diff_id in _once(meant.diff_ids)[::-1]:
             progress(status("Preparing", short(diff_id)))
         repository = repository or await registries.repository(reference, credentials, push=True)
         group = together(images, image, tag)
-        if group:
+        if group and platform is None:
             await _several(images, registries, repository, tag, group, image, progress)
         else:
-            await _one(images, registries, repository, tag, image, progress)
+            await _one(images, registries, repository, tag, meant, progress)
 
 
 def _tags(images: Images, reference: Reference) -> list[tuple[Reference, Image]]:

@@ -11,12 +11,14 @@ from pier.errors import DataCorrupted, NotFound
 from pier.images.deps import Images
 from pier.images.image import Image
 from pier.images.lookup import find, is_whole_id, named_by_id
+from pier.images.platforms import of_platform
 from pier.linux.helper_pack import encode
 from pier.linux.helper_tarheader import BLOCK, FOLDER, REGULAR, Header
 from pier.oci import mediatypes
 from pier.oci.digest import Digest, hex_of, sha256
 from pier.oci.manifest import Descriptor, Manifest
 from pier.oci.manifest import encode as encode_manifest
+from pier.oci.platform import Platform
 from pier.oci.reference import Reference, parse_reference
 from pier.snapshots import diff
 from pier.snapshots.snapshotter import Layer
@@ -32,16 +34,22 @@ class _Wanted:
     references: dict[Reference, None] = field(default_factory=dict)
 
 
-def save(images: Images, names: Sequence[str], without: frozenset[Digest] = frozenset()) -> AsyncGenerator[bytes, None]:
+def save(
+    images: Images,
+    names: Sequence[str],
+    without: frozenset[Digest] = frozenset(),
+    platform: Platform | None = None,
+) -> AsyncGenerator[bytes, None]:
     """The archive of the images that ``names`` mean, in pieces.
 
     ``x:1`` saves that name, ``x`` all tags of the repository, an ID the image without a name. Layers whose diff IDs
-    are in ``without`` are left out: who loads it has them. Raises NotFound at once; DataCorrupted while it is read,
-    where a layer is not what it was.
+    are in ``without`` are left out: who loads it has them. Of an image of several platforms the one for ``platform``
+    is meant. Raises NotFound at once; DataCorrupted while it is read, where a layer is not what it was.
     """
     wanted: dict[Digest, _Wanted] = {}
     for name in names:
-        for image, reference in _meant(images, name):
+        for named, reference in _meant(images, name):
+            image = of_platform(images, named, name, platform)
             entry = wanted.setdefault(image.id, _Wanted(image))
             if reference is not None:
                 entry.references[reference] = None

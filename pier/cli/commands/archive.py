@@ -8,6 +8,7 @@ import sys
 from pier.cli import progress
 from pier.cli.call import Call
 from pier.cli.command import Command, Failure, Flag
+from pier.cli.options.platform import given_platform
 from pier.cli.relay import write_all
 from pier.cli.terminal import is_terminal
 from pier.client import containers, images
@@ -68,7 +69,7 @@ def _check_output(path: str, failed: str) -> None:
 
 def save(call: Call) -> int:
     _check_output(call.text("output"), "failed to save image")
-    write_output(images.save(call.client, call.args, call.text("platform")), call.text("output"))
+    write_output(images.save(call.client, call.args, given_platform(call)), call.text("output"))
     return 0
 
 
@@ -84,7 +85,7 @@ def load(call: Call) -> int:
         raise Failure("requested load from stdin, but stdin is empty")
     descriptor = os.open(path, os.O_RDONLY) if path else 0
     quiet = call.flag("quiet") or not is_terminal(1)
-    response = images.load(call.client, read_pieces(descriptor), quiet, call.text("platform"))
+    response = images.load(call.client, read_pieces(descriptor), quiet, given_platform(call))
     if "json" in response.headers.get("content-type", ""):
         progress.show(response.messages())
     else:

@@ -8,6 +8,7 @@ from pier.cli.call import Call
 from pier.cli.command import Command, Flag
 from pier.cli.commands.images import short_id
 from pier.cli.commands.ps import FORMAT_HELP
+from pier.cli.options.platform import given_platform
 from pier.cli.render import Shape, show, table
 from pier.cli.units import ago, shorten, size
 from pier.client import images
@@ -36,7 +37,7 @@ def history(call: Call) -> int:
             "CreatedBy": "CREATED BY",
         },
     )
-    found = images.history(call.client, call.args[0], call.text("platform"))
+    found = images.history(call.client, call.args[0], given_platform(call))
     default = "{{.ID}}" if call.flag("quiet") else table(("ID", "CreatedSince", "CreatedBy", "Size", "Comment"))
     show(shape, found, call.text("format"), default)
     return 0

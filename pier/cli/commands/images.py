@@ -8,6 +8,7 @@ from pier.cli.commands.ps import FORMAT_HELP
 from pier.cli.config import load
 from pier.cli.errors import sentence
 from pier.cli.options.filters import grouped
+from pier.cli.options.platform import platform_json
 from pier.cli.render import Shape, show, table
 from pier.cli.units import ago, go_time, size
 from pier.client import images
@@ -108,11 +109,10 @@ def list_images(call: Call) -> int:
 
 def remove(call: Call) -> int:
     status = 0
+    platforms = [platform_json(text) for text in call.items("platform")]
     for name in call.args:
         try:
-            lines = images.remove(
-                call.client, name, call.flag("force"), call.flag("no-prune"), ",".join(call.items("platform"))
-            )
+            lines = images.remove(call.client, name, call.flag("force"), call.flag("no-prune"), platforms)
         except NotFound as error:
             warn(sentence(error))
             status = status if call.flag("force") else 1

@@ -138,7 +138,10 @@ def _array(found: list[Any], indented: bool) -> str:
 def _of(kind: str) -> Callable[[Call], int]:
     def run(call: Call) -> int:
         if kind == "image" and call.given("platform"):
-            return _show(call, lambda name: images.inspect(call.client, name, call.text("platform")))
+            from pier.cli.options.platform import platform_json
+
+            platform = platform_json(call.text("platform"))
+            return _show(call, lambda name: images.inspect(call.client, name, platform))
         return _show(call, _lookups(call)[kind])
 
     return run

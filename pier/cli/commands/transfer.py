@@ -7,6 +7,7 @@ from pier.cli.call import Call, say
 from pier.cli.command import Command, Failure, Flag
 from pier.cli.config import load
 from pier.cli.credentials import header, key_of, lookup
+from pier.cli.options.platform import given_platform
 from pier.cli.relay import write_all
 from pier.client import images
 from pier.errors import PierError
@@ -46,6 +47,7 @@ def _unreachable(error: PierError) -> bool:
 
 
 def pull(call: Call) -> int:
+    _refuse_trust(call)
     wanted = pull_image(
         call,
         call.args[0],
@@ -58,11 +60,19 @@ def pull(call: Call) -> int:
     return 0
 
 
+def _refuse_trust(call: Call) -> None:
+    """Who asks for a check that is not made must not believe that it was."""
+    if not call.flag("disable-content-trust"):
+        raise Failure("content trust is not supported: signatures of images are not checked")
+
+
 def push(call: Call) -> int:
     places = [word for word in call.args if word.startswith("ssh://")]
     names = [word for word in call.args if word not in places]
     if len(names) != 1:
         raise Failure("name one image to push, and at most one ssh://HOST to push it to")
+    _refuse_trust(call)
+    platform = given_platform(call, f"Invalid platform {call.text('platform')}")
     reference = parse_reference(names[0])
     every, quiet = call.flag("all-tags"), call.flag("quiet")
     if every and reference.tag:
@@ -83,13 +93,8 @@ def push(call: Call) -> int:
             raise Failure("only one tag, of this host's platform, can be pushed over ssh")
         push_over_ssh(call, reference, places[0], quiet)
         return 0
-    found = images.push(
-        call.client,
-        reference.familiar_name,
-        "" if every else str(reference.tag),
-        call.text("platform"),
-        _auth(call, reference),
-    )
+    tag = "" if every else str(reference.tag)
+    found = images.push(call.client, reference.familiar_name, tag, platform, _auth(call, reference))
     if quiet:
         progress.drain(found)
         say(reference.canonical)
