@@ -42,7 +42,6 @@ STATUS: Final[Mapping[Code, int]] = {
     Code.BLOB_UNKNOWN: 404,
     Code.BLOB_UPLOAD_UNKNOWN: 404,
     Code.DENIED: 403,
-    Code.MANIFEST_BLOB_UNKNOWN: 404,
     Code.MANIFEST_UNKNOWN: 404,
     Code.NAME_UNKNOWN: 404,
     Code.RANGE_INVALID: 416,

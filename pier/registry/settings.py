@@ -18,7 +18,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Seconds and bytes, where nothing else is said."""
 
     root: Annotated[str, Meta(description="Folder of the database and the blobs")] = "/var/lib/pier-registry"
-    listen: Annotated[Texts, Meta(description="HOST:PORT to listen on; several times for several")] = (
+    listen: Annotated[Texts, Meta(description="HOST:PORT to listen on, also several (default: 127.0.0.1:5000)")] = (
         "127.0.0.1:5000",
     )
     tls_cert: Annotated[str, Meta(description="File of the TLS certificate and its chain; read again on SIGHUP")] = ""

@@ -64,13 +64,13 @@ async def distribution(
     if tokens:
         config["auth"] = {"token": tokens.registry_settings()}
     (home / "config.json").write_text(json.dumps(config))  # JSON is YAML
-    async with _running([PROGRAM, "serve", str(home / "config.json")]):
+    async with running([PROGRAM, "serve", str(home / "config.json")], _READY):
         yield Distribution(f"127.0.0.1:{port}", home / "storage")
 
 
 @asynccontextmanager
-async def _running(argv: list[str]) -> AsyncIterator[None]:
-    """Run ``argv`` until the block ends; the block begins when the program says that it listens."""
+async def running(argv: list[str], ready: bytes) -> AsyncIterator[process.Child]:
+    """Run ``argv`` until the block ends; the block begins when the program prints a line with ``ready``."""
     reader, writer = os.pipe()
     child = await process.spawn(argv, stdin=process.DEVNULL, stdout=writer, stderr=writer)
     os.close(writer)
@@ -80,9 +80,9 @@ async def _running(argv: list[str]) -> AsyncIterator[None]:
     )
     drain: asyncio.Task[None] | None = None
     try:
-        await asyncio.wait_for(_until_ready(stream, argv), 20)
+        await asyncio.wait_for(_until_ready(stream, argv, ready), 20)
         drain = asyncio.create_task(_drain(stream))
-        yield
+        yield child
     finally:
         child.send_signal(signal.SIGTERM)
         await child.wait()
@@ -93,11 +93,11 @@ async def _running(argv: list[str]) -> AsyncIterator[None]:
         transport.close()
 
 
-async def _until_ready(stream: asyncio.StreamReader, argv: list[str]) -> None:
+async def _until_ready(stream: asyncio.StreamReader, argv: list[str], ready: bytes) -> None:
     said = b""
     while line := await stream.readline():
         said += line
-        if _READY in line:
+        if ready in line:
             return
     raise RuntimeError(f"{argv[0]} ended early: {said.decode(errors='replace')}")
 

@@ -31,7 +31,7 @@ class Page:
 
     def link(self, path: str, names: list[str]) -> dict[str, str]:
         """The header that leads to what follows, where ``names`` (with the one more) say that something does."""
-        if self.size is None or len(names) <= self.size:
+        if not self.size or len(names) <= self.size:
             return {}
         query = urlencode({"last": names[self.size - 1], "n": self.size}, quote_via=quote)
         return {"Link": f'<{path}?{query}>; rel="next"'}

@@ -24,6 +24,8 @@ class Endpoint(StrEnum):
     UPLOAD = "upload"
     TAGS = "tags"
     REFERRERS = "referrers"
+    PAGE = "page"
+    """None of the specification's."""
 
 
 METHODS: Final[Mapping[Endpoint, Mapping[str, Action]]] = {

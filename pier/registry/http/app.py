@@ -1,0 +1,162 @@
+"""What happens around each request: find its endpoint, ask the guard, do it, say how it went.
+
+A handler returns a response or raises: refusals and other kinds of error become the specification's JSON; whatever else
+it raises is a defect of ours, logged with its traceback and answered with 500.
+"""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from aiohttp import web
+
+from pier.errors import PierError
+from pier.log import Logger
+from pier.registry.deps import Registry
+from pier.registry.http import blobs, listings, manifests, uploads
+from pier.registry.http.call import Call
+from pier.registry.http.caller import Network, caller_of, networks
+from pier.registry.http.metrics import Metrics
+from pier.registry.http.replies import HEADERS, broken, failed, no_such_page, wrong_method
+from pier.registry.http.routes import METHODS, Endpoint, Match, match
+from pier.registry.principal import Caller, Guard, Need, OpenHouse
+
+Handler = Callable[[Call], Awaitable[web.StreamResponse]]
+Page = Callable[[web.BaseRequest, Caller], Awaitable[web.StreamResponse]]
+"""A handler beside the specification's (health, tokens, the JSON API): it asks its own questions."""
+
+HANDLERS: Final[Mapping[tuple[Endpoint, str], Handler]] = {
+    (Endpoint.BASE, "GET"): listings.base,
+    (Endpoint.CATALOGUE, "GET"): listings.repositories,
+    (Endpoint.TAGS, "GET"): listings.tag_list,
+    (Endpoint.REFERRERS, "GET"): listings.referrer_index,
+    (Endpoint.MANIFEST, "GET"): manifests.show,
+    (Endpoint.MANIFEST, "PUT"): manifests.store,
+    (Endpoint.MANIFEST, "DELETE"): manifests.remove,
+    (Endpoint.BLOB, "GET"): blobs.show,
+    (Endpoint.BLOB, "DELETE"): blobs.remove,
+    (Endpoint.UPLOADS, "POST"): uploads.begin,
+    (Endpoint.UPLOAD, "GET"): uploads.status,
+    (Endpoint.UPLOAD, "PATCH"): uploads.append,
+    (Endpoint.UPLOAD, "PUT"): uploads.finish,
+    (Endpoint.UPLOAD, "DELETE"): uploads.cancel,
+}
+_log: Final = Logger("pier.registry")
+_access: Final = Logger("pier.registry.access")
+_KNOWN: Final = frozenset({"GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"})
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """``pages`` are found by their whole path, or by a prefix that ends with a slash."""
+
+    registry: Registry
+    guard: Guard = field(default_factory=OpenHouse)
+    pages: dict[str, Page] = field(default_factory=dict)
+    metrics: Metrics = field(default_factory=Metrics)
+    trusted: Sequence[Network] = ()
+
+
+def make_app(registry: Registry, guard: Guard | None = None, pages: dict[str, Page] | None = None) -> App:
+    """Raises InvalidArgument for settings that make no sense."""
+    return App(registry, guard or OpenHouse(), pages or {}, trusted=networks(registry.settings.trusted_proxies))
+
+
+async def handle(app: App, request: web.BaseRequest) -> web.StreamResponse:
+    """Answer one request, count it and log it; raises nothing but that it was cancelled."""
+    began = time.monotonic()
+    call = Call(request, app.registry, match(request.rel_url.raw_path) or Match(Endpoint.PAGE))
+    app.metrics.under_way += 1
+    response: web.StreamResponse | None = None
+    try:
+        response = await _answer(app, call)
+        if not response.prepared:
+            response.headers.update(HEADERS)
+        return response
+    finally:
+        app.metrics.under_way -= 1
+        _note(app, call, response, time.monotonic() - began)
+
+
+async def _answer(app: App, call: Call) -> web.StreamResponse:
+    request = call.request
+    try:
+        caller = caller_of(request, app.trusted)
+        call.address = caller.address
+        if call.match.endpoint is Endpoint.PAGE:
+            page = _page(app.pages, request.path)
+            return await page(request, caller) if page else no_such_page()
+        return await _serve(app, call, caller)
+    except ConnectionError:
+        return _gone(request)
+    except PierError as error:
+        if not call.began:
+            return failed(error)
+        _log.warning("an answer was broken off", path=request.path, reason=error.message)
+        return _gone(request)
+    except Exception as error:
+        _log.exception("a request failed", method=request.method, path=request.path)
+        return _gone(request) if call.began else broken(error)
+
+
+def _gone(request: web.BaseRequest) -> web.StreamResponse:
+    """Nobody is there any more, or what we have begun to say cannot be ended."""
+    if request.transport is not None:
+        request.transport.abort()
+    return Gone()
+
+
+async def _serve(app: App, call: Call, caller: Caller) -> web.StreamResponse:
+    endpoint, method = call.match.endpoint, call.request.method
+    actions = METHODS[endpoint]
+    if method not in actions:
+        return wrong_method(actions)
+    repository = call.repository if call.match.name else ""
+    call.principal = await app.guard.authorize(caller, (Need(actions[method], repository),))
+    handler = HANDLERS[endpoint, "GET" if method == "HEAD" else method]
+    return await handler(call)
+
+
+def _page(pages: Mapping[str, Page], path: str) -> Page | None:
+    if path in pages:
+        return pages[path]
+    fitting = [prefix for prefix in pages if prefix.endswith("/") and path.startswith(prefix)]
+    return pages[max(fitting, key=len)] if fitting else None
+
+
+class Gone(web.StreamResponse):
+    """No answer: nobody is there any more."""
+
+    def __init__(self) -> None:
+        super().__init__(status=499)
+
+    @property
+    def prepared(self) -> bool:
+        return True
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        raise ConnectionResetError("the client has gone")
+
+
+def _note(app: App, call: Call, response: web.StreamResponse | None, seconds: float) -> None:
+    status = response.status if response is not None else 499
+    sent = call.sent
+    if not sent and isinstance(response, web.Response) and not call.heads_only:
+        sent = response.content_length or 0
+    method = call.request.method if call.request.method in _KNOWN else "OTHER"
+    app.metrics.answered(call.match.endpoint, method, status, seconds, call.received, sent)
+    if not app.registry.settings.access_log or (call.match.endpoint is Endpoint.PAGE and status < 400):
+        return
+    _access.info(
+        "request",
+        method=method,
+        path=call.request.path[:500],
+        status=status,
+        seconds=f"{seconds:.3f}",
+        received=call.received,
+        sent=sent,
+        address=call.address,
+        user=call.principal.name,
+        agent=call.request.headers.get("User-Agent", "")[:200],
+    )

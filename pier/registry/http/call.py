@@ -1,0 +1,96 @@
+"""One request, as the handlers see it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from aiohttp import web
+
+from pier.errors import DeadlineExceeded, InvalidArgument
+from pier.oci.digest import Digest, parse_digest
+from pier.registry import names
+from pier.registry.deps import Registry
+from pier.registry.http.routes import Match
+from pier.registry.principal import Anyone, Principal
+from pier.registry.refusals import Code, Refusal
+
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+@dataclass(slots=True)
+class Call:
+    """``principal`` is anyone until the guard has said who, ``address`` the client's.
+
+    ``received`` and ``sent`` count the bodies' bytes. ``began``: the answer's head has left, and cannot be another.
+    """
+
+    request: web.BaseRequest
+    registry: Registry
+    match: Match
+    principal: Principal = field(default_factory=Anyone)
+    address: str = ""
+    received: int = 0
+    sent: int = 0
+    began: bool = False
+
+    @property
+    def repository(self) -> str:
+        """Raises Refusal NAME_INVALID."""
+        return names.repository(self.match.name)
+
+    @property
+    def digest(self) -> Digest:
+        """The reference, which has to be a digest. Raises Refusal DIGEST_INVALID."""
+        return digest_of(self.match.reference)
+
+    def query(self, name: str) -> str:
+        return self.request.query.get(name, "")
+
+    def header(self, name: str) -> str | None:
+        return self.request.headers.get(name)
+
+    @property
+    def heads_only(self) -> bool:
+        return self.request.method == "HEAD"
+
+    async def body(self) -> AsyncIterator[bytes]:
+        """What the client sends, in pieces as they come. Raises DeadlineExceeded where it falls silent, ConnectionError
+        where it goes."""
+        self._go_on()
+        content = self.request.content
+        patience = self.registry.settings.idle_timeout
+        while True:
+            try:
+                async with asyncio.timeout(patience):
+                    piece = await content.readany()
+            except TimeoutError as error:
+                raise DeadlineExceeded("the client has stopped sending") from error
+            if not piece:
+                return
+            self.received += len(piece)
+            yield piece
+
+    async def whole_body(self, most: int) -> bytes | None:
+        """All of it, or None where it is longer than ``most``: no more than that is ever in memory."""
+        if (self.request.content_length or 0) > most:
+            return None
+        pieces: list[bytes] = []
+        async for piece in self.body():
+            pieces.append(piece)
+            if self.received > most:
+                return None
+        return b"".join(pieces)
+
+    def _go_on(self) -> None:
+        """Some clients ask before they send a large body."""
+        if (self.header("Expect") or "").lower() == "100-continue" and self.request.transport:
+            self.request.transport.write(_CONTINUE)
+
+
+def digest_of(text: str) -> Digest:
+    """Raises Refusal DIGEST_INVALID."""
+    try:
+        return parse_digest(text)
+    except InvalidArgument as error:
+        raise Refusal(Code.DIGEST_INVALID, str(error), {"digest": text[:255]}) from error
