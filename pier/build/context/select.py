@@ -3,17 +3,24 @@
 Everything is resolved inside the tree: links lead wherever they like in it and nowhere else. All of it blocks.
 """
 
+import errno
 import os
+import secrets
 import stat
+import string
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from pier.build.context.patterns import components, is_wild, matcher
 from pier.errors import InvalidArgument, NotFound
 from pier.linux.files import open_in_root
+from pier.linux.helper_paths import evaluate
 from pier.oci.ignore import Matcher
+
+_NAMING: Final = string.ascii_lowercase + string.digits
 
 Skip = Callable[[str, bool], bool]
 """Of a path below the root, and whether it is a folder: leave it out?"""
@@ -47,37 +54,74 @@ def opened_tree(folder: Path) -> Iterator[int]:
 
 
 def find(root: int, pattern: str, excluded: Matcher | None = None) -> list[Found]:
-    """What ``pattern`` names below ``root``, by name. NotFound where it is nothing; InvalidArgument for no pattern."""
+    """What ``pattern`` names below ``root``, by name. As Docker has it, a pattern may match nothing at all.
+
+    NotFound where a name without wildcards, or the folder in which names are matched, is not there; InvalidArgument
+    for no pattern.
+    """
     parts = components(pattern)
-    wild = any(is_wild(part) for part in parts)
-    names = sorted(_expand(root, "", parts)) if wild else ["/".join(parts)]
-    found = [each for each in (_look(root, name) for name in names) if each is not None]
-    if excluded:
-        found = [each for each in found if not each.path or not _left_out(each, excluded)]
-    if not found:
-        raise NotFound(f'"/{"/".join(parts)}": not found')
+    for part in parts:
+        matcher(part)
+    wild = next((number for number, part in enumerate(parts) if is_wild(part)), None)
+    if wild is not None:
+        folder = "/".join(parts[:wild])
+        if _look(root, folder) is None or _left_out(folder, excluded):
+            raise NotFound(f"lstat /{folder}: no such file or directory")
+        matched = sorted(_expand(root, folder, parts[wild:]))
+        return [_found(root, name, excluded) for name in matched if not _left_out(name, excluded)]
+    name = "/".join(parts)
+    if _left_out(name, excluded):
+        raise NotFound(_no_checksum(f'"/{name}": not found'))
+    return [_found(root, name, excluded)]
+
+
+def _found(root: int, name: str, excluded: Matcher | None) -> Found:
+    found = _look(root, name)
+    if found is None or _left_out(found.path, excluded, found.is_folder):
+        raise NotFound(_no_checksum(f'"/{_led_to(root, name)}": not found'))
     return found
 
 
-def _left_out(found: Found, excluded: Matcher) -> bool:
-    if not excluded.excludes(found.path, found.is_folder):
+def _left_out(path: str, excluded: Matcher | None, is_folder: bool = True) -> bool:
+    """A folder that may hold something that is not left out is not."""
+    if not excluded or not path or not excluded.excludes(path, is_folder):
         return False
-    return not (found.is_folder and excluded.may_contain_included(found.path))
+    return not (is_folder and excluded.may_contain_included(path))
+
+
+def _no_checksum(reason: str) -> str:
+    reference = "".join(secrets.choice(_NAMING) for _ in range(25))
+    return f"failed to compute cache key: failed to calculate checksum of ref {reference}: {reason}"
+
+
+def _led_to(root: int, name: str) -> str:
+    """The name that is missed: where a link should lead, if it is one."""
+    above, _, last = name.rpartition("/")
+    try:
+        folder = open_in_root(root, above, os.O_PATH | os.O_DIRECTORY)
+    except OSError:
+        return name
+    try:
+        os.readlink(last, dir_fd=folder)
+    except OSError:
+        return name
+    finally:
+        os.close(folder)
+    return evaluate(root, name).lstrip("/")
 
 
 def _expand(root: int, above: str, parts: list[str]) -> Iterator[str]:
-    """Paths that match, as written; of wild components only names that are there."""
-    if not parts:
-        yield above
-        return
+    """Paths that match ``parts``, of which the first is wild: only what is there, and no links are followed for it."""
     part, rest = parts[0], parts[1:]
-    if not is_wild(part):
-        yield from _expand(root, f"{above}/{part}" if above else part, rest)
-        return
-    matches = matcher(part)
+    matches = matcher(part) if is_wild(part) else part.__eq__
     for name in _names(root, above):
-        if matches(name):
-            yield from _expand(root, f"{above}/{name}" if above else name, rest)
+        if not matches(name):
+            continue
+        path = f"{above}/{name}" if above else name
+        if rest:
+            yield from _expand(root, path, rest) if _is_folder(root, path) else ()
+        else:
+            yield path
 
 
 def _names(root: int, folder: str) -> list[str]:
@@ -91,12 +135,28 @@ def _names(root: int, folder: str) -> list[str]:
         os.close(descriptor)
 
 
+def _is_folder(root: int, path: str) -> bool:
+    above, _, name = path.rpartition("/")
+    try:
+        folder = open_in_root(root, above, os.O_PATH | os.O_DIRECTORY)
+    except OSError:
+        return False
+    try:
+        return stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
+    except OSError:
+        return False
+    finally:
+        os.close(folder)
+
+
 def _look(root: int, name: str) -> Found | None:
     try:
         descriptor = open_in_root(root, name, os.O_PATH)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise InvalidArgument(_no_checksum(f"too many symlinks: /{name}")) from error
         raise InvalidArgument(f'"/{name}": {(error.strerror or "").lower()}') from error
     try:
         return Found(_resolved(root, descriptor), name, os.fstat(descriptor))
