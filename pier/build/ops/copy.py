@@ -50,7 +50,7 @@ async def execute(build: Build, vertex: Vertex, inputs: Sequence[Result]) -> Roo
     """Raises NotFound, InvalidArgument for what is in the way or an unknown owner, NoSpace."""
     op = _op(vertex)
     async with worktree(build.deps, _base(op, inputs)) as tree:
-        copying = _Copying(build, op, tree, await in_thread(_owner, tree.root, op.chown))
+        copying = _Copying(build, op, tree, await in_thread(_owner, tree.root, op))
         for item in op.items:
             await copying.copy(item, inputs)
         return await tree.commit()
@@ -67,13 +67,16 @@ def _base(op: Copy, inputs: Sequence[Result]) -> Rootfs:
     return base
 
 
-def _owner(root: Path, chown: str) -> tuple[int, int] | None:
+def _owner(root: Path, op: Copy) -> tuple[int, int] | None:
     """Numbers of ``user[:group]``; a number alone is both. As Docker has it, a name that nobody has is root's."""
-    if not chown:
+    if not op.chown:
         return None
-    user, _, group = chown.partition(":")
+    user, _, group = op.chown.partition(":")
+    if op.base is None and not all(part.isdigit() for part in (user or "0", group or "0")):
+        raise InvalidArgument("invalid user index: -1")
     uid, gid = _ids(root, user, (0, 0))
-    return (uid, _ids(root, f"0:{group}", (0, gid))[1] if group else uid if user.isdigit() else gid)
+    gid = uid if user.isdigit() else gid
+    return (uid, _ids(root, f"0:{group}", (0, gid))[1] if group else gid)
 
 
 def _ids(root: Path, user: str, unknown: tuple[int, int]) -> tuple[int, int]:
