@@ -75,7 +75,7 @@ class Control:
     async def status(
         self, request: messages.StatusRequest, metadata: Metadata
     ) -> AsyncIterator[messages.StatusResponse]:
-        job = await self._jobs.find(request.Ref)
+        job = await self._jobs.watch(request.Ref)
         async for events in job.feed.batches():
             yield status_reply(events, time.time_ns())
 

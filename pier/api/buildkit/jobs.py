@@ -12,6 +12,7 @@ from pier.api.buildkit.proto.control_pb2 import SolveRequest
 from pier.errors import Cancelled, Conflict, NotFound
 
 _PATIENCE: Final = 3.0
+_REMEMBERED: Final = 32
 
 T = TypeVar("T")
 
@@ -67,6 +68,7 @@ class Job:
 class Jobs:
     def __init__(self) -> None:
         self._jobs: dict[str, Job] = {}
+        self._ended: dict[str, Job] = {}
         self._arrived: dict[str, asyncio.Event] = {}
 
     def begin(self, request: SolveRequest) -> Job:
@@ -75,15 +77,23 @@ class Jobs:
             raise Conflict(f"job ID {request.Ref} exists")
         job = Job(request)
         self._jobs[request.Ref] = job
+        self._ended.pop(request.Ref, None)
         if arrived := self._arrived.pop(request.Ref, None):
             arrived.set()
         return job
 
     def end(self, job: Job) -> None:
         del self._jobs[job.ref]
+        self._ended[job.ref] = job
+        if len(self._ended) > _REMEMBERED:
+            del self._ended[next(iter(self._ended))]
         job.feed.close()
         if not job.returned.cancel() and not job.returned.cancelled():
             job.returned.exception()  # whoever was to be told may have gone
+
+    async def watch(self, ref: str) -> Job:
+        """Like ``find``; or one of those that ended last: a short build is over before its client asks about it."""
+        return self._ended.get(ref) or await self.find(ref)
 
     async def find(self, ref: str) -> Job:
         """Return a job that has begun, or does so in the next three seconds. Raises NotFound."""
@@ -94,5 +104,7 @@ class Jobs:
                     await arrived.wait()
             except TimeoutError:
                 self._arrived.pop(ref, None)
-                raise NotFound(f"no such job {ref}") from None
-        return self._jobs[ref]
+        found = self._jobs.get(ref) or self._ended.get(ref)
+        if found is None:
+            raise NotFound(f"no such job {ref}")
+        return found
