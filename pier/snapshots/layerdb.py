@@ -99,11 +99,13 @@ class Places:
         os.symlink(f"../{cache_id}/diff", self.links / link)
 
     def drop_link(self, folder: Path) -> None:
-        """Remove the link of the cache folder ``folder``, where it has one."""
+        """Remove the link of the cache folder ``folder``, where it has one. On a full disk its name may be missing."""
         try:
-            (self.links / (folder / "link").read_text()).unlink(missing_ok=True)
+            link = (folder / "link").read_text()
         except FileNotFoundError:
             return
+        if link:
+            (self.links / link).unlink(missing_ok=True)
 
 
 def new_link_name() -> str:
