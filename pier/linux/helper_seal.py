@@ -14,7 +14,7 @@ from pier.linux.helper_tarheader import TarError
 def seal(skeleton: int, prefix: bytes) -> dict[str, Any]:
     """``skeleton``: an empty file's descriptor. ``prefix``: as :class:`Packer` has it.
 
-    Sockets, which no tar holds, are removed. Returns ``diff_id``, ``tar_size`` and ``size`` (bytes of files and links).
+    Sockets, which no tar holds, are removed. Returns ``diff_id``, ``tar_size`` and ``size`` (bytes of the files).
     """
     writer = Writer(skeleton)
     output = _Unwritten(writer)
@@ -61,8 +61,6 @@ class _Sealer(Packer):
             with suppress(FileNotFoundError):
                 os.unlink(self._prefix + path)
             return
-        if stat.S_ISLNK(status.st_mode):
-            self.size += status.st_size
         super()._add(name, path, status)
 
     def _content(self, path: bytes, descriptor: int, size: int) -> None:

@@ -26,7 +26,7 @@ class Applied:
     """What came of unpacking a layer.
 
     ``diff_id`` and ``tar_size`` are of the plain tar, ``digest`` and ``blob_size`` of the bytes that came;
-    ``size`` counts the bytes of files and of links' targets.
+    ``size`` counts the bytes of files and of links' targets, as Docker does for layers that come.
     """
 
     diff_id: Digest

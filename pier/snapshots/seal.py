@@ -25,7 +25,7 @@ _LITTLE: Final = 2 * 1024 * 1024
 class Sealed:
     """What a folder turned out to be, for :meth:`LayerWriter.commit`.
 
-    ``size`` counts the bytes of files and of links' targets.
+    ``size`` counts the files' bytes only, as BuildKit does.
     """
 
     diff_id: Digest
