@@ -3,6 +3,7 @@
 from pier.linux.libc import libc
 
 _TRIM_THRESHOLD = -1
+_MMAP_THRESHOLD = -3
 _ARENA_MAX = -8
 
 
@@ -11,6 +12,16 @@ def limit_arenas(count: int) -> None:
     if hasattr(libc, "mallopt"):
         libc.mallopt(_ARENA_MAX, count)
         libc.mallopt(_TRIM_THRESHOLD, 256 << 10)
+
+
+def keep_buffers(largest: int, most: int) -> None:
+    """Reuse freed memory for buffers of up to ``largest`` bytes, and keep at most ``most`` free bytes for that.
+
+    By itself the C library asks the system for each large buffer anew, whose pages the kernel then zeroes.
+    """
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(_MMAP_THRESHOLD, largest)
+        libc.mallopt(_TRIM_THRESHOLD, most)
 
 
 def trim() -> None:

@@ -260,11 +260,12 @@ async def tags(http: Raw, name: str) -> None:
 
 
 async def catalogue(http: Raw, name: str) -> None:
+    last = f"zz-{name}"
     for each in "ba":
-        await push_image(http, f"{name}/{each}", "1")
-    await http("GET", f"/v2/_catalog?n=1&last={name}", note="one")
-    await http("GET", f"/v2/_catalog?n=2&last={name}", note="two")
-    await http("GET", f"/v2/_catalog?last={name}/a", note="the rest")
+        await push_image(http, f"{last}/{each}", "1")
+    await http("GET", f"/v2/_catalog?n=1&last={last}", note="one")
+    await http("GET", f"/v2/_catalog?n=2&last={last}", note="two")
+    await http("GET", f"/v2/_catalog?last={last}/a", note="the rest")
     await http("GET", "/v2/_catalog?n=0", note="none")
     await http("GET", "/v2/_catalog?n=x", note="nonsense")
     await http("DELETE", "/v2/_catalog", note="a method that it does not know")

@@ -72,9 +72,9 @@ class Raw:
     def _line(self, method: str, reply: Reply) -> str:
         words = [str(reply.status), *reply.codes]
         for name in _NOTED:
-            if name in reply.headers and not (name == "Content-Length" and reply.status >= 400):
+            if name in reply.headers and not (name == "Content-Length" and _is_json(reply)):
                 words.append(f"{name}={self._plain(name, reply.headers[name])}")
-        if method == "GET" and reply.status == 200 and "json" in reply.headers.get("Content-Type", ""):
+        if method == "GET" and reply.status == 200 and _is_json(reply):
             words.append(json.dumps(reply.json, sort_keys=True)[:300])
         return " ".join(words)
 
@@ -85,6 +85,10 @@ class Raw:
         if name == "Allow":
             return ",".join(sorted(each.strip() for each in value.split(",")))
         return value.partition(";")[0] if name == "Content-Type" else value
+
+
+def _is_json(reply: Reply) -> bool:
+    return reply.headers.get("Content-Type", "").startswith("application/json")
 
 
 @asynccontextmanager

@@ -20,15 +20,10 @@ async def show(call: Call) -> web.StreamResponse:
     """GET and HEAD. A pusher's HEAD keeps the blob for the manifest that it is about to push."""
     digest = call.match.reference
     blob = await head(call.registry, call.repository, digest, keep=call.heads_only)
-    headers = {
-        "Docker-Content-Digest": blob.digest,
-        "ETag": f'"{blob.digest}"',
-        "Accept-Ranges": "bytes",
-        "Cache-Control": _FOR_GOOD,
-        "Content-Type": "application/octet-stream",
-    }
+    headers = {"Docker-Content-Digest": blob.digest, "ETag": f'"{blob.digest}"', "Cache-Control": _FOR_GOOD}
     if blob.digest in (call.header("If-None-Match") or ""):
         return reply(304, headers)
+    headers |= {"Accept-Ranges": "bytes", "Content-Type": "application/octet-stream"}
     if call.heads_only:
         return web.Response(headers={**headers, "Content-Length": str(blob.size)})
     if call.registry.settings.redirect and (url := await call.registry.storage.url(blob.location, _URL_LIFE)):
