@@ -6,7 +6,7 @@ Bytes come through an :class:`Upload` in pieces, in order, and are a blob once i
     writer = await storage.resume(location, offset, state)
     await writer.write(data)                             # any number of pieces of any size
     offset, state = await writer.pause()                 # durable up to here: goes on in another request or instance
-    size = await writer.finish()                         # all bytes are at the location now
+    size = await writer.finish()                         # all bytes are at writer.location now
 
 The digest is the caller's business (:mod:`pier.registry.blobs`), since only it knows what was hashed already.
 All errors are kinds: NoSpace for a full disk, Unavailable where S3 does not answer.
@@ -17,7 +17,14 @@ from typing import Protocol
 
 
 class Writer(Protocol):
-    """One upload's bytes, in one request. Not for two tasks."""
+    """One upload's bytes, in one request. Not for two tasks.
+
+    ``location`` is where the bytes are once :meth:`finish` has returned: the upload's, or one that begins with it. No
+    other writer ever writes there.
+    """
+
+    @property
+    def location(self) -> str: ...
 
     async def write(self, data: bytes) -> None:
         """Append. Raises NoSpace, Unavailable: what came before may be paused or given up."""
@@ -26,7 +33,10 @@ class Writer(Protocol):
         """Make all that was written durable; return how many bytes that is, and what :meth:`Storage.resume` needs."""
 
     async def finish(self) -> int:
-        """Make the whole readable at its location (durably); return its size."""
+        """Make the whole readable at :attr:`location` (durably); return its size.
+
+        Raises DataCorrupted where what came before is gone: the upload was given up, or finished by somebody else.
+        """
 
     async def close(self) -> None:
         """Let go without a promise for what was written since the last pause. Idempotent.
@@ -49,9 +59,6 @@ class Storage(Protocol):
         Raises DataCorrupted where it is shorter, Conflict where another writer is at it (``exclusive``).
         """
 
-    def partial(self, location: str, offset: int, state: bytes) -> AsyncIterator[bytes]:
-        """The first ``offset`` bytes of an unfinished upload: to hash them again."""
-
     def read(self, location: str, start: int, stop: int) -> AsyncIterator[bytes]:
         """Bytes ``start`` to ``stop`` (exclusive) of what was finished. Raises NotFound, Unavailable."""
 
@@ -62,10 +69,16 @@ class Storage(Protocol):
         """Where a client may fetch the bytes itself for so long; None where it may not."""
 
     async def delete(self, location: str, state: bytes = b"") -> None:
-        """Remove what is there, finished or not; nothing there is no error."""
+        """Remove what is there, finished or not; nothing there is no error.
+
+        With an upload's location also what begins with it, whatever of it ``state`` knows.
+        """
 
     def walk(self) -> AsyncIterator[str]:
-        """Every location that has bytes, finished or not: for a check of the whole."""
+        """Every location that has bytes, finished or not: for a check of the whole.
+
+        Those of an unfinished upload may be several, that begin with the upload's.
+        """
 
     async def healthy(self) -> None:
         """Raises Unavailable or NoSpace where it could not take a blob now."""

@@ -7,10 +7,12 @@ from pier.errors import PierError
 from pier.oci.digest import Digest, from_hex
 from pier.registry.blobs.digests import parsed, wrong
 from pier.registry.blobs.session import Session, turn
-from pier.registry.blobs.uploads import begin, cancel, discard, out_of_order, status
+from pier.registry.blobs.underway import Hash
+from pier.registry.blobs.uploads import begin, cancel, discard
 from pier.registry.deps import Registry
 from pier.registry.model import Blob
-from pier.registry.threads import unbroken
+from pier.registry.refusals import Refusal
+from pier.registry.threads import hop, unbroken
 
 
 async def finish(
@@ -29,13 +31,8 @@ async def finish(
     """
     expected = parsed(digest)
     async with turn(registry, repository, id, start) as session:
-        hash = await session.rehash()
         if chunks is not None:
             await session.take(chunks)
-        found = from_hex(hash.hexdigest())
-        if found != expected:
-            await unbroken(_refuse(session))
-            raise wrong(expected, found)
         return await unbroken(_finish(session, expected))
 
 
@@ -51,29 +48,43 @@ async def monolithic(registry: Registry, repository: str, digest: str, chunks: A
         raise
 
 
-async def _finish(session: Session, digest: Digest) -> Blob:
-    """The session's lock is held until the records have it: nobody else shall write where a blob lies."""
+async def _finish(session: Session, expected: Digest) -> Blob:
+    """The writer keeps others out until the records have it: nobody else shall write where a blob lies."""
+    writer = session.writer
+    if session.hash is not None:
+        await _check(session, expected, session.hash)
+    size = await writer.finish()
+    if session.hash is None:
+        await _check(session, expected, await _read_back(session, size))
+    return await _note(session, Blob(expected, size, writer.location, session.registry.now()))
+
+
+async def _check(session: Session, expected: Digest, hash: Hash) -> None:
+    found = from_hex(hash.hexdigest())
+    if found != expected:
+        await session.writer.close()
+        await discard(session.registry, session.upload)
+        raise wrong(expected, found)
+
+
+async def _read_back(session: Session, size: int) -> Hash:
+    """The hash of an upload that was begun elsewhere: no library can go on with another's."""
+    hash = Hash()
+    async for piece in session.registry.storage.read(session.writer.location, 0, size):
+        await hop(None, hash.update, piece)
+    return hash
+
+
+async def _note(session: Session, blob: Blob) -> Blob:
     registry, upload = session.registry, session.upload
-    await _claim(session)
-    size = await session.writer.finish()
-    now = registry.now()
-    blob = Blob(digest, size, upload.location, now)
-    known = await registry.records.add_blob(upload.repository, upload.id, blob, now + registry.settings.lease)
+    try:
+        known = await registry.records.add_blob(
+            upload.repository, upload.id, blob, blob.created + registry.settings.lease
+        )
+    except Refusal:
+        await registry.storage.delete(blob.location)
+        raise
     if known.location != blob.location:
-        await registry.storage.delete(blob.location, session.upload.state)
+        await registry.storage.delete(upload.location, upload.state)
         await registry.records.end_upload(upload.id)
     return known
-
-
-async def _claim(session: Session) -> None:
-    """Where nothing keeps others from the location, the records do: who brings the last bytes is the one to finish."""
-    registry, upload = session.registry, session.upload
-    if session.taken and not registry.storage.exclusive:
-        reach = upload.offset + session.taken
-        if not await registry.records.advance_upload(upload.id, upload.offset, reach, upload.state, registry.now()):
-            raise out_of_order(await status(registry, upload.repository, upload.id))
-
-
-async def _refuse(session: Session) -> None:
-    await session.writer.close()
-    await discard(session.registry, session.upload)

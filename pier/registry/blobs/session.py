@@ -9,12 +9,12 @@ import msgspec
 
 from pier.errors import Conflict, DataCorrupted, PierError
 from pier.log import Logger
-from pier.registry.blobs.underway import Hash
 from pier.registry.blobs.uploads import discard, out_of_order, status, unknown
 from pier.registry.deps import Registry
 from pier.registry.model import Upload
+from pier.registry.refusals import Refusal
 from pier.registry.storage import Writer
-from pier.registry.threads import hop, settled, unbroken
+from pier.registry.threads import settled, unbroken
 
 _log: Final = Logger("pier.registry")
 _HOP: Final = 64 << 10
@@ -36,6 +36,8 @@ async def turn(registry: Registry, repository: str, id: str, start: int | None) 
         try:
             await _unchanged(registry, upload)
             yield Session(registry, upload, writer)
+        except DataCorrupted as error:
+            raise await _lost(registry, upload, error) from error
         finally:
             await unbroken(writer.close())
 
@@ -46,9 +48,14 @@ async def _writer(registry: Registry, upload: Upload) -> Writer:
     except Conflict as error:
         raise out_of_order(upload, _BUSY) from error
     except DataCorrupted as error:
-        _log.error("an upload has lost bytes", upload=upload.id, error=error)
-        await discard(registry, upload)
-        raise unknown(upload.id) from error
+        raise await _lost(registry, upload, error) from error
+
+
+async def _lost(registry: Registry, upload: Upload, error: DataCorrupted) -> Refusal:
+    """An upload whose bytes are gone cannot go on: the client has to begin another."""
+    _log.error("an upload has lost bytes", upload=upload.id, error=error)
+    await unbroken(discard(registry, upload))
+    return unknown(upload.id)
 
 
 async def _unchanged(registry: Registry, upload: Upload) -> None:
@@ -93,15 +100,6 @@ class Session:
         if self.taken:
             await unbroken(self._pause())
         self._remember()
-
-    async def rehash(self) -> Hash:
-        """The hash of what the upload had before this request, read back where it was lost. Before :meth:`take`."""
-        if self.hash is None:
-            self.hash = Hash()
-            upload = self.upload
-            async for piece in self.registry.storage.partial(upload.location, upload.offset, upload.state):
-                await hop(None, self.hash.update, piece)
-        return self.hash
 
     async def _pieces(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         held: list[bytes] = []

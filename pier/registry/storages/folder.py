@@ -47,10 +47,6 @@ class FolderStorage:
     async def resume(self, location: str, offset: int, state: bytes) -> FolderWriter:
         return await hop(self._threads, FolderWriter.open, self._threads, self._path(location), offset)
 
-    async def partial(self, location: str, offset: int, state: bytes) -> AsyncIterator[bytes]:
-        async for piece in self.read(location, 0, offset):
-            yield piece
-
     async def read(self, location: str, start: int, stop: int) -> AsyncIterator[bytes]:
         descriptor = await hop(self._threads, self.open, location)
         try:

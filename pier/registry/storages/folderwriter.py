@@ -55,6 +55,10 @@ class FolderWriter:
                     raise
                 os.close(descriptor)  # who had it before has removed it: that file would be nobody's
 
+    @property
+    def location(self) -> str:
+        return self._path.name
+
     async def write(self, data: bytes) -> None:
         self._kept.append(data)
         self._kept_size += len(data)
