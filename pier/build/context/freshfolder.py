@@ -11,7 +11,7 @@ from typing import Final
 
 from pier.build.context.entry import Entry
 from pier.errors import InvalidArgument
-from pier.linux.files import open_in_root
+from pier.linux.files import disk_errors, open_in_root
 
 _FOLDER: Final = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW
 _MOST_OPEN: Final = 64
@@ -32,10 +32,11 @@ class FreshFolder:
         self._entered: tuple[str, int] | None = None
 
     def entry(self, told: Entry) -> bool:
-        """Take note of the next file; whether its content is wanted. Raises InvalidArgument."""
+        """Take note of the next file; whether its content is wanted. Raises InvalidArgument, NoSpace."""
         number, self._told = self._told, self._told + 1
         try:
-            return self._make(number, told)
+            with disk_errors():
+                return self._make(number, told)
         except (OSError, ValueError) as error:
             raise InvalidArgument(f"cannot take {told.path!r} from the client: {error}") from error
 
@@ -93,9 +94,11 @@ class FreshFolder:
             raise InvalidArgument(f"cannot take {told.path!r} from the client: {error}") from error
 
     def write(self, number: int, data: bytes) -> None:
+        """Raises NoSpace."""
         file = self._file(number)
-        while data:
-            data = data[os.write(file, data) :]
+        with disk_errors():
+            while data:
+                data = data[os.write(file, data) :]
 
     def _file(self, number: int) -> int:
         """Made with the first of its content: between what is told and what is sent lie tens of thousands of files."""
@@ -105,7 +108,8 @@ class FreshFolder:
             path = self._asked[number].path
             folder, _, name = path.rpartition("/")
             try:
-                self._open[number] = os.open(name, _NEW, 0o600, dir_fd=self._enter(folder))
+                with disk_errors():
+                    self._open[number] = os.open(name, _NEW, 0o600, dir_fd=self._enter(folder))
             except OSError as error:
                 raise InvalidArgument(f"cannot take {path!r} from the client: {error}") from error
         return self._open[number]

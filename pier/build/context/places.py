@@ -14,6 +14,7 @@ import msgspec
 from pier.build.cache import CacheRecord
 from pier.build.caching.inuse import in_use
 from pier.build.deps import Deps
+from pier.errors import NoSpace
 from pier.linux.trees import remove_tree
 
 _FOLDER: Final = "contexts"
@@ -27,14 +28,26 @@ def key_of(shared_key: str, name: str) -> str:
 async def kept(deps: Deps, key: str, description: str) -> AsyncIterator[tuple[Path, Callable[[int], None]]]:
     """Yield the folder of a key that is not in use, and what records its size once it is filled.
 
-    It is the caller's alone, and is not evicted, while the block runs.
+    It is the caller's alone, and is not evicted, while the block runs. One that the disk has no room for is removed.
     """
     path = f"{_FOLDER}/{key.removeprefix('sha256:')}"
     with in_use(deps, key):
         place = deps.root / path
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         _record(deps, key, path, description, None)
-        yield place, lambda size: _record(deps, key, path, description, size)
+        sizes: list[int] = []
+
+        def filled(size: int) -> None:
+            sizes.append(size)
+            _record(deps, key, path, description, size)
+
+        try:
+            yield place, filled
+        except NoSpace:
+            if not sizes:
+                deps.cache.remove([key])
+                await asyncio.to_thread(remove_tree, place)
+            raise
 
 
 def _record(deps: Deps, key: str, path: str, description: str, size: int | None) -> None:
