@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-import subprocess
 import tarfile
 from collections.abc import Iterator
 from io import BytesIO
@@ -14,7 +13,7 @@ import pytest
 from pier.testing.engine import RunningEngine
 from tests.compat.conftest import docker_program
 from tests.compat.docker_cli import Docker, eventually
-from tests.compat.hostile import alive, assert_sound, dockerfile, engine_with_box, listing, settled
+from tests.compat.hostile import alive, dockerfile, engine_with_box, listing, settled
 from tests.compat.pier_cli import Pier
 
 
@@ -153,34 +152,6 @@ def test_an_interrupt_stops_all_steps_at_once(pier: Pier, machine: RunningEngine
     assert running.returncode != 0
     eventually(lambda: not alive("86398"), "the steps are gone", timeout=5)
     settled(machine)
-
-
-def test_a_full_disk(tmp_path: Path, project: Path) -> None:
-    """A step, a copy and an archive that do not fit: the error says so, and the next build is right."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "none", str(disk)], check=True)
-    try:
-        with engine_with_box(disk) as engine:
-            pier = Pier(engine.host, tmp_path, "full=1")
-            (project / "large").write_bytes(os.urandom(60 << 20))
-            (project / "file").write_text("small")
-            with (
-                tarfile.open(project / "bomb.tar.gz", "w:gz", compresslevel=1) as tar,
-                open("/dev/zero", "rb") as zeros,
-            ):
-                info = tarfile.TarInfo("zeros")
-                info.size = 200 << 20
-                tar.addfile(info, zeros)
-            step = "RUN dd if=/dev/urandom of=/x bs=1M count=60"
-            for line in (step, f"{step} 2>/dev/null; true", "COPY large /", "COPY . /all", "ADD bomb.tar.gz /"):
-                text = pier.fails("build", dockerfile(project, "FROM box", line))
-                assert "no space left on device" in text.lower()
-                assert_sound(engine, pier)
-            pier("build", "-t", "after", dockerfile(project, "FROM box", "COPY file /", "RUN cat /file"))
-            assert pier("run", "--rm", "after", "cat", "/file").out == "small"
-    finally:
-        subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
 # --- clients ---
