@@ -96,10 +96,16 @@ class Mkdir(Operation, frozen=True, kw_only=True, tag="mkdir"):
 
 
 class Merge(Operation, frozen=True, kw_only=True, tag="merge"):
-    """The layers of input ``upper`` on top of those of input ``base``: COPY --link."""
+    """The layers of input ``upper`` on top of those of input ``base``: COPY --link.
+
+    ``dest`` is where ``upper`` was copied to, as in :class:`Copy`, and ``name`` what the source is called: should
+    the base have something at ``dest``, what was copied comes to lie as a plain copy would.
+    """
 
     upper: int
     base: int | None = None
+    dest: str = ""
+    name: str = ""
 
 
 class Mount(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -40,20 +40,22 @@ class Attributes:
 class Landing:
     """``links``: further names of a file (here) of what landed first. ``times``: of folders, to be set at the end.
 
-    ``placed``: paths of files, None where only one thing is copied.
+    ``placed``: paths of files, None where only one thing is copied. ``maker`` owns the folders that are made on the
+    way, None: the owner of everything, or root.
     """
 
     source: int
     target: int
     attributes: Attributes
     placed: set[str] | None = None
+    maker: tuple[int, int] | None = None
     groups: dict[tuple[str, str], Group] = field(default_factory=dict)
     links: list[tuple[str, str]] = field(default_factory=list)
     times: list[tuple[str, int]] = field(default_factory=list)
     _seen: dict[tuple[int, int], str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.places = Places(self.target, self.attributes.owner or (0, 0))
+        self.places = Places(self.target, self.maker or self.attributes.owner or (0, 0))
 
     def put(self, found: Found, below: dict[str, os.stat_result], dest: str) -> bool:
         """``found`` at ``dest``, or in the folder that is there. Raises InvalidArgument.

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 import msgspec
 
+from pier.build.context.patterns import components, is_wild
 from pier.build.dockerfile import ast
 from pier.build.dockerfile.draft import Drawn
 from pier.build.dockerfile.remotes import file_name, is_http, parse_git
@@ -115,7 +116,8 @@ def _draw(
     state = stage.state
     if not items:
         raise stage.fault(f"no source files were specified for {keyword}", instruction.location)
-    base = None if instruction.link or state.root is None else inputs.add(state.root)
+    linked = instruction.link and _can_be_linked(instruction, items)
+    base = None if linked or state.root is None else inputs.add(state.root)
     op = Copy(
         items=tuple(items),
         dest=stage.absolute(instruction.dest),
@@ -127,13 +129,25 @@ def _draw(
     )
     below = state.root
     state.root = stage.step(instruction, op, inputs.nodes)
-    if instruction.link and below is not None:
-        merge = Merge(upper=1, base=0)
+    if linked and below is not None:
+        merge = Merge(upper=1, base=0, dest=op.dest, name=posixpath.basename(items[0].path.rstrip("/")))
         state.root = stage.draft.add(
             Drawn(merge, (below, state.root), "merging", state.platform, instruction.location, uncached=False)
         )
     shown = [*instruction.sources, *(f"<<{heredoc.name}" for heredoc in instruction.heredocs)]
     state.note(transfer_text(keyword, instruction, shown, instruction.dest), layer=True)
+
+
+def _can_be_linked(instruction: ast.Transfer, items: list[CopyItem]) -> bool:
+    """Whether it can be copied without a look at the base, and laid on it later as a plain copy would lie.
+
+    An owner's name is known by the base alone. What an archive holds, and the name of what a pattern matches, may
+    have to give way to what the base has, and are not known here.
+    """
+    numbers = all(part.isdigit() for part in instruction.chown.split(":") if part)
+    into_folder = instruction.dest.endswith(("/", "/.")) or instruction.dest in ("", ".")
+    single = len(items) == 1 and not any(map(is_wild, components(items[0].path)))
+    return numbers and (into_folder or single) and not any(item.unpack for item in items)
 
 
 def workdir(stage: Stage, instruction: ast.Workdir) -> None:

@@ -1,6 +1,5 @@
 """COPY and ADD: files of contexts, stages and here-documents, and what archives hold, as one layer."""
 
-import asyncio
 import hashlib
 import os
 from collections.abc import Sequence
@@ -12,8 +11,9 @@ from pier.build.context.contents import content_digest, reading
 from pier.build.context.files import Files, Selector
 from pier.build.context.patterns import components
 from pier.build.context.select import Found, find, opened_tree, skipping, walk
-from pier.build.copying.landing import Attributes, Landing, not_replaced
+from pier.build.copying.landing import Attributes, Landing
 from pier.build.copying.modes import parse_mode
+from pier.build.copying.moving import move
 from pier.build.copying.places import Places
 from pier.build.copying.unpacking import is_archive, unpack_at
 from pier.build.deps import Build
@@ -22,15 +22,12 @@ from pier.build.ops.op import Result
 from pier.build.threads import in_thread
 from pier.build.worktree import Worktree, worktree
 from pier.errors import InvalidArgument
-from pier.linux import helper
 from pier.linux.files import disk_errors
-from pier.linux.transfer import Group, transfer
 from pier.oci.ignore import Matcher
 from pier.runtime.lookup import account_in
 
-_FEW = 64
-_LITTLE = 4 << 20
-_WORKERS = 2
+_VERSION = 2
+"""Of how files land: to be raised when a step that is cached would come out differently now."""
 
 
 async def key(build: Build, vertex: Vertex, inputs: Sequence[Result]) -> str:
@@ -43,7 +40,7 @@ async def key(build: Build, vertex: Vertex, inputs: Sequence[Result]) -> str:
             digests.append(await content_digest(build, inputs[item.input], selector, input=item.input))
     plain = [(item.path if item.input is None else "", item.content, item.unpack) for item in op.items]
     parts = (op.dest, op.chown, op.chmod, op.parents, op.exclude, plain, digests, _base(op, inputs).chain)
-    return "sha256:" + hashlib.sha256(msgspec.json.encode(("copy", *parts))).hexdigest()
+    return "sha256:" + hashlib.sha256(msgspec.json.encode(("copy", _VERSION, *parts))).hexdigest()
 
 
 async def execute(build: Build, vertex: Vertex, inputs: Sequence[Result]) -> Rootfs:
@@ -108,7 +105,7 @@ class _Copying:
                     if isinstance(part, Found):
                         await self._unpack(there, here, part)
                     else:
-                        await _move(part)
+                        await move(part)
                         await in_thread(part.finish)
 
     def _write(self, item: CopyItem) -> None:
@@ -162,45 +159,3 @@ def _pivot(pattern: str, anchor: str) -> tuple[str, str]:
     count = len(components(before))
     parts = anchor.split("/")
     return "/".join(parts[:count]), "/".join(parts[count:])
-
-
-async def _move(landing: Landing) -> None:
-    """A little in a thread, much in helper processes, one a core. Raises NoSpace."""
-    groups, xattrs = list(landing.groups.values()), landing.attributes.owned
-    items = sum(len(group[2]) for group in groups)
-    if items <= _FEW and sum(item[7] for group in groups for item in group[2]) <= _LITTLE:
-        await in_thread(_transfer, landing, groups)
-        return
-    parts = [part for part in _shared(groups) if part]
-    try:
-        async with asyncio.TaskGroup() as workers:
-            for part in parts:
-                workers.create_task(_run(landing, part, xattrs))
-    except BaseExceptionGroup as failures:
-        raise failures.exceptions[0] from None
-
-
-def _transfer(landing: Landing, groups: list[Group]) -> None:
-    try:
-        with disk_errors():
-            transfer(landing.source, landing.target, groups, xattrs=landing.attributes.owned)
-    except IsADirectoryError as error:
-        raise not_replaced(error.filename) from error
-
-
-def _shared(groups: list[Group]) -> list[list[Group]]:
-    """The same number of files for each worker; a large folder is divided."""
-    parts: list[list[Group]] = [[] for _ in range(_WORKERS)]
-    for there, here, items in groups:
-        step = -(-len(items) // _WORKERS)
-        for number, start in enumerate(range(0, len(items), step)):
-            parts[number % _WORKERS].append((there, here, items[start : start + step]))
-    return parts
-
-
-async def _run(landing: Landing, groups: list[Group], xattrs: bool) -> None:
-    running = await helper.start_transfer(landing.source, landing.target, groups, xattrs=xattrs)
-    try:
-        await running.finish()
-    finally:
-        await running.kill()

@@ -129,8 +129,29 @@ def test_a_linked_layer_knows_nothing_of_what_is_below() -> None:
     other = graph_of("FROM busybox\nRUN b\nCOPY --link f /x")
     assert [each.id for each in steps_of(graph, Copy)] == [each.id for each in steps_of(other, Copy)]
     [merge] = steps_of(graph, Merge)
-    assert merge.op == Merge(upper=1, base=0)
+    assert merge.op == Merge(upper=1, base=0, dest="/x", name="f")
     assert graph.targets[0].root == merge.id
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "COPY --link --chown=web f /x/",
+        "COPY --link --chown=1:web f /x/",
+        "COPY --link *.md /x",
+        "COPY --link a b /x",
+        "ADD --link a.tar /x/",
+    ],
+)
+def test_what_needs_a_look_at_the_base_is_not_linked(line: str) -> None:
+    graph = graph_of(f"FROM busybox\n{line}")
+    assert steps_of(graph, Merge) == []
+    assert copies_of(f"FROM busybox\n{line}")[0].base is not None
+
+
+@pytest.mark.parametrize("line", ["COPY --link --chown=1:2 *.md /x/", "COPY --link a b .", "ADD --link https://h/f /x"])
+def test_what_is_linked(line: str) -> None:
+    assert len(steps_of(graph_of(f"FROM busybox\n{line}"), Merge)) == 1
 
 
 def test_archives_are_unpacked_where_they_are_local() -> None:
