@@ -35,19 +35,29 @@ class Connection:
         self.transport.sendall("".join(head).encode() + b"\r\n" + body)
 
     def send_pieces(self, method: str, target: str, headers: dict[str, str], pieces: Iterable[bytes]) -> None:
-        """A request with a chunked body. A server that answers early ends the body: the connection is spent then."""
+        """A request with a chunked body. A server that refuses it early ends it: the connection is spent then.
+
+        What it says while it takes the body (the progress of a load) is kept for the response.
+        """
         head = [f"{method} {target} HTTP/1.1\r\nHost: pier\r\nUser-Agent: pier\r\nTransfer-Encoding: chunked\r\n"]
         head += [f"{name}: {value}\r\n" for name, value in headers.items()]
         try:
             self.transport.sendall("".join(head).encode() + b"\r\n")
             for piece in pieces:
-                if self.stale():
+                if self.stale() and self._ended_early():
                     return
                 if piece:
                     self.transport.sendall(b"%x\r\n%b\r\n" % (len(piece), piece))
             self.transport.sendall(b"0\r\n\r\n")
         except (BrokenPipeError, ConnectionResetError):
             return
+
+    def _ended_early(self) -> bool:
+        """Take in what waits to be read. Whether it is the end, or a refusal."""
+        data = self.transport.recv(PIECE)
+        self.buffer += data
+        status = self.buffer[len(b"HTTP/1.1 ") :][:1]
+        return not data or status in (b"4", b"5")
 
     def response(self, method: str) -> Response:
         """The next response's head; its body is read through the :class:`Response`."""

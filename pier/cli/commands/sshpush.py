@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from pier.cli import progress
 from pier.cli.call import Call, say
 from pier.client import images
@@ -28,6 +30,7 @@ def push_over_ssh(call: Call, reference: Reference, url: str, quiet: bool) -> No
             for layer in dict.fromkeys(layers):
                 if layer not in lacking:
                     say(f"{layer[SHORT]}: Layer already exists")
+        sys.stdout.flush()
         there = [layer for layer in layers if layer not in lacking]
         told = messages(images.load(other, _bundle(call.client, name, there), quiet, ""))
         if quiet:
