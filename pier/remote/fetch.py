@@ -55,7 +55,10 @@ async def manifest_digest(repository: Repository, reference: Reference) -> Diges
     """What a tag points to just now, by HEAD, which Docker Hub does not count; None where it is not told."""
     wanted = reference.digest or reference.tag or "latest"
     request = Request("HEAD", f"manifests/{wanted}", headers={"Accept": _ACCEPT}, ok=(200, 404, 405))
-    answer = await repository.open(request)
+    try:
+        answer = await repository.open(request)
+    except Forbidden as error:
+        raise _missing(error, reference) from error
     answer.release()
     told = answer.headers.get("Docker-Content-Digest", "")
     return Digest(told) if answer.status == HTTPStatus.OK and is_digest(told) else None
