@@ -9,6 +9,7 @@ from pier.errors import InvalidArgument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     Json = dict[str, Any]
@@ -32,7 +33,7 @@ class Settings:
     @property
     def auths(self) -> Json:
         """Registry host to ``{"auth": base64 of user:password}`` or ``{"identitytoken": ...}``."""
-        found: Json = self.raw.setdefault("auths", {})
+        found: Json = self.raw.get("auths") or {}
         return found
 
     def format(self, name: str) -> str:
@@ -44,20 +45,68 @@ class Settings:
         helpers = self.raw.get("credHelpers") or {}
         return str(helpers.get(host) or self.raw.get("credsStore") or "")
 
-    def save(self) -> None:
-        """Write the file anew, readable by its owner only."""
-        os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
-        temporary = f"{self.path}.new"
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(_indented(self.raw))
-        os.replace(temporary, self.path)
+    def update(self, change: Callable[[Json], object]) -> None:
+        """Read the file again, ``change`` it and write it, while no other client of ours does.
+
+        It is readable by its owner only, and stays his; a link to it stays a link.
+        """
+        from fcntl import LOCK_EX, flock
+
+        path = os.path.realpath(self.path)
+        parent = os.path.dirname(path)
+        os.makedirs(parent, mode=0o700, exist_ok=True)
+        lock = os.open(parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            flock(lock, LOCK_EX)
+            raw = _read(path)
+            raw = {"auths": raw.pop("auths", None) or {}, **raw}
+            change(raw)
+            _write(path, raw)
+            self.raw = raw
+        finally:
+            os.close(lock)
 
 
-def _indented(raw: Json) -> str:
+def _write(path: str, raw: Json) -> None:
     import json
 
-    return json.dumps(raw, indent="\t", ensure_ascii=False)
+    temporary = f"{path}.{os.getpid()}"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            os.fchmod(descriptor, 0o600)
+            file.write(json.dumps(raw, indent="\t", ensure_ascii=False))
+            _keep_owner(path, descriptor)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _keep_owner(path: str, descriptor: int) -> None:
+    """Root writes a user's file, as sudo lets it: the user must be able to read it afterwards."""
+    if os.geteuid() != 0:
+        return
+    try:
+        known = os.stat(path)
+    except FileNotFoundError:
+        return
+    os.fchown(descriptor, known.st_uid, known.st_gid)
+
+
+def _read(path: str) -> Json:
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    try:
+        raw = decode(text) if text.strip() else {}
+    except ValueError as error:
+        raise InvalidArgument(f"loading config file: {path}: {error}") from error
+    if not isinstance(raw, dict):
+        raise InvalidArgument(f"loading config file: {path}: not a JSON object")
+    return raw
 
 
 def folder(options: Json) -> str:
@@ -65,17 +114,9 @@ def folder(options: Json) -> str:
 
 
 def load(options: Json) -> Settings:
-    """Raises InvalidArgument for a file that is not JSON. A missing file is an empty one."""
+    """Raises InvalidArgument for a file that is not JSON. One that is missing, or not ours to read, is an empty one."""
     path = os.path.join(folder(options), "config.json")
     try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return Settings(path, _read(path))
+    except PermissionError:
         return Settings(path, {})
-    try:
-        raw = decode(text)
-    except ValueError as error:
-        raise InvalidArgument(f"loading config file: {path}: {error}") from error
-    if not isinstance(raw, dict):
-        raise InvalidArgument(f"loading config file: {path}: not a JSON object")
-    return Settings(path, raw)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from base64 import b64decode, b64encode, urlsafe_b64encode
 
 from pier.cli.config import Settings
-from pier.client.jsontext import decode, encode
+from pier.client.jsontext import encode
 from pier.errors import InvalidArgument
 
 TYPE_CHECKING = False
@@ -24,93 +23,108 @@ def key_of(domain: str) -> str:
     return HUB if domain in ("docker.io", "index.docker.io", "") else domain
 
 
+def host_of(address: str) -> str:
+    """The host of an address as users and older clients write it: without scheme and path."""
+    return address.removeprefix("https://").removeprefix("http://").partition("/")[0]
+
+
 def lookup(settings: Settings, key: str) -> Json:
-    """The API's AuthConfig for a registry; empty when there is none."""
+    """The API's AuthConfig for a registry; empty when there is none. Raises HelperFailed."""
     helper = settings.helper_for(key)
     if helper:
         return _from_helper(helper, key)
-    for name in (key, f"https://{key}", f"http://{key}", f"https://{key}/", f"https://{key}/v2/"):
-        if name in settings.auths:
-            return _from_entry(settings.auths[name], key)
+    if key in settings.auths:
+        return _from_entry(settings.auths[key], key)
+    for name, entry in settings.auths.items():
+        if host_of(name) == key:
+            return _from_entry(entry, key)
     return {}
 
 
 def _from_entry(entry: Json, key: str) -> Json:
-    auth: Json = {"serveraddress": key}
+    auth: Json = {}
     if entry.get("auth"):
         try:
             user, _, password = b64decode(entry["auth"]).decode().partition(":")
-        except ValueError as error:
-            raise InvalidArgument(f"the stored credentials of {key} are not valid: {error}") from error
+        except ValueError:
+            raise InvalidArgument(
+                f"the stored credentials of {key} are not valid: not base64 of user:password"
+            ) from None
         auth.update(username=user, password=password.strip("\0"))
-    if entry.get("identitytoken"):
-        auth["identitytoken"] = entry["identitytoken"]
-    if entry.get("registrytoken"):
-        auth["registrytoken"] = entry["registrytoken"]
-    return auth
+    for token in ("identitytoken", "registrytoken"):
+        if entry.get(token):
+            auth[token] = entry[token]
+    return {"serveraddress": key, **auth} if auth else {}
 
 
 def _from_helper(helper: str, key: str) -> Json:
-    answer = run_helper(helper, "get", key)
+    from pier.cli.helpers import ask, read_json
+
+    answer = ask(helper, "get", key)
     if answer is None:
         return {}
-    found = decode(answer)
-    if found.get("Username") == TOKEN_USER:
-        return {"serveraddress": key, "identitytoken": found["Secret"]}
-    return {"serveraddress": key, "username": found["Username"], "password": found["Secret"]}
+    found = read_json(helper, "get", answer)
+    user, secret = str(found.get("Username") or ""), str(found.get("Secret") or "")
+    if not secret:
+        return {}
+    if user == TOKEN_USER:
+        return {"serveraddress": key, "identitytoken": secret}
+    return {"serveraddress": key, "username": user, "password": secret}
 
 
-def store(settings: Settings, key: str, auth: Json) -> str:
-    """Keep credentials; returns the helper that has them, "" when they are in the file itself."""
+def usable(settings: Settings, key: str) -> Json:
+    """As :func:`lookup`; where the helper fails, a warning and nothing: what is public can be had without."""
+    from pier.cli.helpers import HelperFailed
+
+    try:
+        return lookup(settings, key)
+    except HelperFailed as error:
+        from pier.cli.call import warn
+
+        warn(f"WARNING: {error}")
+        return {}
+
+
+def store(settings: Settings, key: str, auth: Json) -> bool:
+    """Keep credentials. True when a password has now got into the file as clear text. Raises HelperFailed."""
+    token, user, password = auth.get("identitytoken") or "", auth.get("username") or "", auth.get("password") or ""
     helper = settings.helper_for(key)
+    entry: Json = {}
     if helper:
-        token = auth.get("identitytoken")
-        user, secret = (TOKEN_USER, token) if token else (auth["username"], auth["password"])
-        run_helper(helper, "store", encode({"ServerURL": key, "Username": user, "Secret": secret}))
-        settings.auths[key] = {}
-    elif auth.get("identitytoken"):
-        pair = b64encode(f"{auth['username']}:".encode()).decode()
-        settings.auths[key] = {"auth": pair, "identitytoken": auth["identitytoken"]}
+        from pier.cli.helpers import ask
+
+        name, secret = (TOKEN_USER, token) if token else (user, password)
+        ask(helper, "store", encode({"ServerURL": key, "Username": name, "Secret": secret}), secret)
+    elif token:
+        entry = {"auth": _pair(user, ""), "identitytoken": token}
     else:
-        settings.auths[key] = {"auth": b64encode(f"{auth['username']}:{auth['password']}".encode()).decode()}
-    settings.save()
-    return helper
+        entry = {"auth": _pair(user, password)}
+    if settings.auths.get(key) == entry:
+        return False
+    settings.update(lambda raw: raw["auths"].__setitem__(key, entry))
+    return bool(entry and not token)
+
+
+def _pair(user: str, password: str) -> str:
+    return b64encode(f"{user}:{password}".encode()).decode()
 
 
 def erase(settings: Settings, key: str) -> None:
+    """Forget the credentials of a registry, by all names that a client may have kept them under.
+
+    Raises HelperFailed once the file is clean.
+    """
+    names = [key, f"http://{key}", f"https://{key}"] if key != HUB else [key]
+    if any(name in settings.auths for name in names):
+        settings.update(lambda raw: [raw["auths"].pop(name, None) for name in names])
     helper = settings.helper_for(key)
     if helper:
-        run_helper(helper, "erase", key)
-    if settings.auths.pop(key, None) is not None:
-        settings.save()
+        from pier.cli.helpers import ask
+
+        for name in names:
+            ask(helper, "erase", name)
 
 
 def header(auth: Json) -> str:
     """The value of X-Registry-Auth; empty for no credentials."""
     return urlsafe_b64encode(encode(auth).encode()).decode() if auth else ""
-
-
-def run_helper(helper: str, verb: str, text: str) -> str | None:
-    """Run ``docker-credential-HELPER VERB``. None when it knows no such credentials. Raises InvalidArgument."""
-    program = f"docker-credential-{helper}"
-    input_read, input_write = os.pipe()
-    output_read, output_write = os.pipe()
-    actions = [(os.POSIX_SPAWN_DUP2, input_read, 0), (os.POSIX_SPAWN_DUP2, output_write, 1)]
-    try:
-        pid = os.posix_spawnp(program, [program, verb], os.environ, file_actions=actions)
-    except OSError as error:
-        for descriptor in (input_read, input_write, output_read, output_write):
-            os.close(descriptor)
-        raise InvalidArgument(f"error getting credentials: {program}: {error.strerror}") from error
-    os.close(input_read)
-    os.close(output_write)
-    with os.fdopen(input_write, "w") as to_helper:
-        to_helper.write(text)
-    with os.fdopen(output_read) as from_helper:
-        answer = from_helper.read()
-    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    if status == 0:
-        return answer
-    if "credentials not found" in answer:
-        return None
-    raise InvalidArgument(f"error {verb} credentials - {program}: exit status {status}: {answer.strip()}")

@@ -7,7 +7,9 @@ import sys
 from pier.cli.call import Call, say, warn
 from pier.cli.command import Command, Failure, Flag
 from pier.cli.config import load
-from pier.cli.credentials import HUB, erase, key_of, lookup, store
+from pier.cli.credentials import HUB, erase, host_of, key_of, store, usable
+from pier.cli.errors import sentence
+from pier.cli.helpers import HelperFailed
 from pier.cli.terminal import is_terminal
 from pier.client import system
 from pier.errors import Unauthorized
@@ -18,21 +20,33 @@ if TYPE_CHECKING:
 
     Json = dict[str, Any]
 
+INSECURE = "WARNING! Using --password via the CLI is insecure. Use --password-stdin."
+CLEAR_TEXT = """
+WARNING! Your credentials are stored unencrypted in '{path}'.
+Configure a credential helper to remove this warning. See
+https://docs.docker.com/go/credential-store/
+"""
+EXISTING = """Authenticating with existing credentials... [Username: {user}]
+
+ Info -> To login with a different account, run '{program} logout' followed by '{program} login'
+
+"""
+
 
 def login(call: Call) -> int:
     """Check the credentials with the registry through the daemon, then keep them."""
     user, password = _given(call)
-    settings = load(call.options)
     key = _key(call)
+    known: Json = {}
     if not user and not password:
-        known = lookup(settings, key)
-        if known:
-            say(f"Authenticating with existing credentials... [Username: {known.get('username', '')}]")
+        known = usable(load(call.options), key)
+        if known.get("username") or known.get("identitytoken"):
+            warn(EXISTING.format(user=known.get("username", ""), program="pier"))
             try:
                 return _finish(call, known)
-            except Unauthorized:
-                say("Login did not succeed, error: the stored credentials are refused")
-    user, password = _asked(user, password)
+            except Unauthorized as error:
+                warn(f"Login did not succeed, error: {sentence(error)}")
+    user, password = _asked(user, password, str(known.get("username") or ""))
     return _finish(call, {"username": user, "password": password, "serveraddress": key})
 
 
@@ -41,57 +55,79 @@ def _finish(call: Call, auth: Json) -> int:
     settings = load(call.options)
     if answer.get("IdentityToken"):
         auth = {**auth, "password": "", "identitytoken": answer["IdentityToken"]}
-    if not store(settings, auth["serveraddress"], auth):
-        warn(f"\nWARNING! Your credentials are stored unencrypted in '{settings.path}'.")
-        warn("Configure a credential helper to remove this warning.\n")
+    try:
+        in_clear = store(settings, auth["serveraddress"], auth)
+    except HelperFailed as error:
+        raise Failure(f"Error saving credentials: {error}") from error
+    if in_clear:
+        warn(CLEAR_TEXT.format(path=settings.path))
     say(answer.get("Status") or "Login Succeeded")
     return 0
 
 
 def _given(call: Call) -> tuple[str, str]:
     user, password = call.text("username"), call.text("password")
-    if call.given("password"):
-        warn("WARNING! Using --password via the CLI is insecure. Use --password-stdin.")
-        if call.flag("password-stdin"):
-            raise Failure("--password and --password-stdin are mutually exclusive")
+    if call.given("password") and call.flag("password-stdin"):
+        raise Failure("conflicting options: cannot specify both --password and --password-stdin")
     if call.flag("password-stdin"):
         if not user:
-            raise Failure("Must provide --username with --password-stdin")
-        password = sys.stdin.read().rstrip("\r\n")
+            raise Failure("the --password-stdin option requires --username to be set")
+        return user, sys.stdin.read().rstrip("\r\n")
+    for flag in ("username", "password"):
+        if call.given(flag) and not call.text(flag).strip():
+            raise Failure(f"{flag} is empty")
+    if password:
+        warn(INSECURE)
     return user, password
 
 
-def _asked(user: str, password: str) -> tuple[str, str]:
+def _asked(user: str, password: str, known: str) -> tuple[str, str]:
     if user and password:
         return user, password
     if not is_terminal(0):
         raise Failure("Error: Cannot perform an interactive login from a non TTY device")
-    import getpass
-
-    user = user or input("Username: ").strip()
+    user = user or _line(f"Username ({known}): " if known else "Username: ").strip() or known
     if not user:
         raise Failure("Error: Non-null Username Required")
-    password = password or getpass.getpass("Password: ")
+    password = password or _secret("Password: ")
     if not password:
         raise Failure("Error: Password Required")
     return user, password
 
 
+def _line(prompt: str) -> str:
+    sys.stdout.write(prompt)
+    sys.stdout.flush()
+    return sys.stdin.readline()
+
+
+def _secret(prompt: str) -> str:
+    """A line that the terminal does not show."""
+    import termios
+
+    before = termios.tcgetattr(0)
+    silent = [*before]
+    silent[3] = before[3] & ~termios.ECHO
+    termios.tcsetattr(0, termios.TCSAFLUSH, silent)
+    try:
+        return _line(prompt).rstrip("\r\n")
+    finally:
+        termios.tcsetattr(0, termios.TCSADRAIN, before)
+        say("")
+
+
 def _key(call: Call) -> str:
     server = call.args[0] if call.args else ""
-    bare = server.removeprefix("https://").removeprefix("http://").rstrip("/")
-    return HUB if server == HUB else key_of(bare)
+    return HUB if server == HUB else key_of(host_of(server))
 
 
 def logout(call: Call) -> int:
     key = _key(call)
-    settings = load(call.options)
-    shown = "" if key == HUB else f" for {key}"
-    if key not in settings.auths and not settings.helper_for(key):
-        say(f"Not logged in to {key if shown else HUB}")
-        return 0
     say(f"Removing login credentials for {key}")
-    erase(settings, key)
+    try:
+        erase(load(call.options), key)
+    except HelperFailed as error:
+        raise Failure(f"WARNING: could not erase credentials:\n{error}") from error
     return 0
 
 
@@ -105,5 +141,8 @@ LOGIN = Command(
     ),
     maximum=1,
     details="Without SERVER it is the Docker Hub.",
+    examples=(
+        ("pier login -u me --password-stdin r.example.com <token", "Without a password in the list of processes"),
+    ),
 )
 LOGOUT = Command(logout, "[SERVER]", maximum=1, details="Without SERVER it is the Docker Hub.")

@@ -8,7 +8,7 @@ from pier.cli import progress
 from pier.cli.call import Call, say
 from pier.cli.command import Command, Failure, Flag
 from pier.cli.config import load
-from pier.cli.credentials import header, key_of, lookup
+from pier.cli.credentials import header, key_of, usable
 from pier.cli.manifests import documents
 from pier.cli.manifests.platforms import is_known
 from pier.cli.manifests.store import Store
@@ -165,7 +165,7 @@ def _read(call: Call, reference: Reference) -> Json:
 
 
 def _auth(call: Call, reference: Reference) -> str:
-    return header(lookup(load(call.options), key_of(reference.domain)))
+    return header(usable(load(call.options), key_of(reference.domain)))
 
 
 INSECURE = Flag("insecure", "bool", "Trust any certificate of the registry, and speak plain HTTP where it must be")

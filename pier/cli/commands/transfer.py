@@ -6,7 +6,7 @@ from pier.cli import progress
 from pier.cli.call import Call, say
 from pier.cli.command import Command, Failure, Flag
 from pier.cli.config import load
-from pier.cli.credentials import header, key_of, lookup
+from pier.cli.credentials import header, key_of, usable
 from pier.cli.options.platform import given_platform
 from pier.cli.relay import write_all
 from pier.client import images
@@ -17,7 +17,7 @@ BOOTSTRAPPED = ("busybox", "debian", "hello-world")
 
 
 def _auth(call: Call, reference: Reference) -> str:
-    return header(lookup(load(call.options), key_of(reference.domain)))
+    return header(usable(load(call.options), key_of(reference.domain)))
 
 
 def pull_image(call: Call, name: str, *, platform: str, quiet: bool, output: int, all_tags: bool = False) -> Reference:

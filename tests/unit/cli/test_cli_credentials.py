@@ -3,38 +3,35 @@
 import json
 import os
 from base64 import b64encode, urlsafe_b64decode
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from pier.cli import helpers
 from pier.cli.config import Settings, load
-from pier.cli.credentials import HUB, erase, header, key_of, lookup, store
+from pier.cli.credentials import HUB, erase, header, host_of, key_of, lookup, store, usable
+from pier.cli.helpers import HelperFailed
 from pier.errors import InvalidArgument
 
-HELPER = """#!/bin/sh
-read -r input
-echo "$1 $input" >>{log}
-case "$1 $input" in
-    "get known") echo '{{"ServerURL":"known","Username":"u","Secret":"s"}}' ;;
-    "get token") echo '{{"ServerURL":"token","Username":"<token>","Secret":"t"}}' ;;
-    "get broken") echo "out of order"; exit 1 ;;
-    get*) echo "credentials not found in native keychain"; exit 1 ;;
-esac
-"""
+HELPER = Path(__file__).parents[2] / "compat" / "credentialhelper.py"
 
 
 @pytest.fixture
-def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A credential helper named ``test``; what it was asked."""
-    path = tmp_path / "docker-credential-test"
-    path.write_text(HELPER.format(log=tmp_path / "log"))
-    path.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    return tmp_path / "log"
+def helper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the real credential helper ``test``, which can be told to misbehave."""
+    folder = tmp_path / "helper"
+    folder.mkdir()
+    (folder / "docker-credential-test").symlink_to(HELPER)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    monkeypatch.setenv("CREDENTIAL_HELPER", str(folder))
+    return folder
 
 
 def settings(tmp_path: Path, **raw: object) -> Settings:
-    return Settings(str(tmp_path / "config.json"), dict(raw))
+    """Of a file with ``raw`` in it."""
+    (tmp_path / "config.json").write_text(json.dumps(raw))
+    return load({"config": str(tmp_path)})
 
 
 def test_keys() -> None:
@@ -46,20 +43,53 @@ def test_keys() -> None:
     ]
 
 
+@pytest.mark.parametrize("address", ["r:1", "https://r:1", "http://r:1/", "r:1/v2/", "https://r:1/v1/"])
+def test_hosts(address: str) -> None:
+    assert host_of(address) == "r:1"
+
+
 def test_kept_in_the_file(tmp_path: Path) -> None:
-    kept = settings(tmp_path, psFormat="x")
-    assert store(kept, "r:5000", {"username": "me", "password": "a:b"}) == ""
+    (tmp_path / "config.json").write_text('{"psFormat": "x", "credHelpers": null}')
+    kept = load({"config": str(tmp_path)})
+    assert store(kept, "r:5000", {"username": "me", "password": "a:b"})
     again = load({"config": str(tmp_path)})
     assert lookup(again, "r:5000") == {"serveraddress": "r:5000", "username": "me", "password": "a:b"}
     assert again.format("psFormat") == "x"
     assert (tmp_path / "config.json").stat().st_mode & 0o777 == 0o600
+    assert not store(again, "r:5000", {"username": "me", "password": "a:b"}), "nothing new: nothing to warn of"
     erase(again, "r:5000")
     assert lookup(load({"config": str(tmp_path)}), "r:5000") == {}
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+
+
+def test_a_link_to_the_file_stays(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "mine.json").write_text("{}")
+    (tmp_path / "config.json").symlink_to("real/mine.json")
+    store(load({"config": str(tmp_path)}), "r", {"username": "me", "password": "pw"})
+    assert (tmp_path / "config.json").is_symlink()
+    assert "r" in json.loads((tmp_path / "real" / "mine.json").read_text())["auths"]
+
+
+def test_what_another_client_wrote_meanwhile_stays(tmp_path: Path) -> None:
+    early = load({"config": str(tmp_path)})
+    store(load({"config": str(tmp_path)}), "other", {"username": "me", "password": "pw"})
+    store(early, "r", {"username": "me", "password": "pw"})
+    assert sorted(load({"config": str(tmp_path)}).auths) == ["other", "r"]
+
+
+def test_many_at_once_lose_nothing(tmp_path: Path) -> None:
+    def log_in(number: int) -> None:
+        store(load({"config": str(tmp_path)}), f"r{number}", {"username": "me", "password": "pw"})
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(log_in, range(40)))
+    assert len(load({"config": str(tmp_path)}).auths) == 40
 
 
 def test_identity_tokens(tmp_path: Path) -> None:
     kept = settings(tmp_path)
-    store(kept, "r", {"username": "me", "password": "", "identitytoken": "tok"})
+    assert not store(kept, "r", {"username": "me", "password": "", "identitytoken": "tok"})
     assert lookup(kept, "r") == {"serveraddress": "r", "username": "me", "password": "", "identitytoken": "tok"}
 
 
@@ -69,29 +99,65 @@ def test_spellings_of_a_registry(name: str, tmp_path: Path) -> None:
     assert lookup(settings(tmp_path, auths={name: {"auth": auth}}), "r")["username"] == "me"
 
 
-def test_helpers(tmp_path: Path, log: Path) -> None:
+def test_helpers(tmp_path: Path, helper: Path) -> None:
     kept = settings(tmp_path, credsStore="test")
-    assert lookup(kept, "known") == {"serveraddress": "known", "username": "u", "password": "s"}
+    assert not store(kept, "known", {"username": "u", "password": "sekret"})
+    assert not store(kept, "token", {"username": "u", "password": "", "identitytoken": "t"})
+    assert lookup(kept, "known") == {"serveraddress": "known", "username": "u", "password": "sekret"}
     assert lookup(kept, "token") == {"serveraddress": "token", "identitytoken": "t"}
     assert lookup(kept, "unknown") == {}
-    assert store(kept, "new", {"username": "u", "password": "p"}) == "test"
-    erase(kept, "new")
-    assert log.read_text().splitlines()[-2:] == [
-        'store {"ServerURL":"new","Username":"u","Secret":"p"}',
-        "erase new",
-    ]
-    assert "p" not in json.loads((tmp_path / "config.json").read_text())["auths"].get("new", {})
+    erase(kept, "known")
+    assert lookup(kept, "known") == {}
+    told = (helper / "calls").read_text().splitlines()
+    assert told[0] == "store known" and "erase https://known" in told
+    assert json.loads((tmp_path / "config.json").read_text()) == {"auths": {"token": {}}, "credsStore": "test"}
 
 
-@pytest.mark.parametrize("key", ["broken"])
-def test_a_helper_that_fails(key: str, tmp_path: Path, log: Path) -> None:
-    with pytest.raises(InvalidArgument, match="docker-credential-test: exit status 1: out of order"):
-        lookup(settings(tmp_path, credHelpers={key: "test"}), key)
-    assert log.exists()
+def test_a_helper_of_one_registry(tmp_path: Path, helper: Path) -> None:
+    kept = settings(tmp_path, credHelpers={"r": "test"})
+    assert not store(kept, "r", {"username": "u", "password": "p"})
+    assert store(kept, "other", {"username": "u", "password": "p"})
+    assert (helper / "calls").read_text() == "store r\n"
+
+
+@pytest.mark.parametrize(
+    ("behave", "message"),
+    [
+        ("fail", "error getting credentials - err: exit status 1, out: `out of order`"),
+        ("silent", "error getting credentials - err: exit status 3, out: ``"),
+        ("garbage", "error getting credentials - err: docker-credential-test did not answer with JSON, out: ``"),
+    ],
+)
+def test_a_helper_that_fails(behave: str, message: str, tmp_path: Path, helper: Path) -> None:
+    (helper / "behave").write_text(behave)
+    kept = settings(tmp_path, credsStore="test")
+    with pytest.raises(HelperFailed) as caught:
+        lookup(kept, "r")
+    assert str(caught.value) == message
+    assert usable(kept, "r") == {}
+
+
+def test_an_error_hides_the_secret(tmp_path: Path, helper: Path) -> None:
+    (helper / "behave").write_text("echo")
+    with pytest.raises(HelperFailed, match="error storing credentials - err: exit status 1") as caught:
+        store(settings(tmp_path, credsStore="test"), "r", {"username": "u", "password": "sekret"})
+    assert "sekret" not in str(caught.value)
+    assert "auths" not in json.loads((tmp_path / "config.json").read_text())
+
+
+def test_a_helper_that_hangs(
+    tmp_path: Path, helper: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(helpers, "SAY_SO", 0.05)
+    monkeypatch.setattr(helpers, "GIVE_UP", 0.3)
+    (helper / "behave").write_text("hang")
+    with pytest.raises(HelperFailed, match=r"docker-credential-test did not answer within 0\.3 s"):
+        lookup(settings(tmp_path, credsStore="test"), "r")
+    assert capsys.readouterr().err == "Waiting for docker-credential-test get...\n"
 
 
 def test_a_helper_that_does_not_exist(tmp_path: Path) -> None:
-    with pytest.raises(InvalidArgument, match="docker-credential-nowhere"):
+    with pytest.raises(HelperFailed, match='exec: "docker-credential-nowhere": executable file not found in'):
         lookup(settings(tmp_path, credsStore="nowhere"), "r")
 
 
