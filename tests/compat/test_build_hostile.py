@@ -134,6 +134,31 @@ def test_what_a_step_leaves_running_ends_with_it(pier: Pier, machine: RunningEng
     settled(machine)
 
 
+BOMB = ("USER web", "RUN trap '' INT TERM; b() { b & b & exec sleep 86396; }; b 2>/dev/null & sleep 1")
+EXPLODED = 30
+
+
+def test_a_fork_bomb_ends_with_its_step(pier: Pier, machine: RunningEngine, project: Path) -> None:
+    where = dockerfile(project, "FROM box", *BOMB)
+    running = pier.spawn("build", "--no-cache", "--ulimit", "nproc=120:120", where)
+    eventually(lambda: len(alive("sleep\x0086396")) > EXPLODED, "it goes off")
+    running.communicate(timeout=20)
+    assert running.returncode == 0
+    assert alive("sleep\x0086396") == []
+    settled(machine)
+
+
+def test_a_fork_bomb_can_be_stopped(pier: Pier, machine: RunningEngine, project: Path) -> None:
+    where = dockerfile(project, "FROM box", *BOMB[:1], BOMB[1].replace("sleep 1", "exec sleep 86396"))
+    running = pier.spawn("build", "--no-cache", "--ulimit", "nproc=120:120", where, start_new_session=True)
+    eventually(lambda: len(alive("sleep\x0086396")) > EXPLODED, "it goes off")
+    os.killpg(running.pid, signal.SIGINT)
+    running.communicate(timeout=10)
+    assert running.returncode != 0
+    eventually(lambda: not alive("sleep\x0086396"), "all of it is gone", timeout=5)
+    settled(machine)
+
+
 def test_an_interrupt_stops_all_steps_at_once(pier: Pier, machine: RunningEngine, project: Path) -> None:
     where = dockerfile(
         project,
