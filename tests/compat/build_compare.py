@@ -20,10 +20,11 @@ from typing import Final
 import docker
 
 from tests.compat.build_differences import Facts, differences, facts
-from tests.compat.build_pictures import BUILDS
+from tests.compat.build_pictures import BASE, BUILDS, EXACT
 from tests.compat.docker_cli import Docker
 from tests.compat.pier_cli import Pier
-from tests.compat.real_builds import PACKAGES, PROJECTS, extent, picture, picture_file, prepared
+from tests.compat.real_builds import PACKAGES, PROJECTS, TIME, extent, picture, picture_file, prepared
+from tests.compat.rootfs import busybox_rootfs
 from tests.compat.saved_images import saved
 
 LONG: Final = 900.0
@@ -117,6 +118,22 @@ class Comparison:
                 for cli in self.engines:
                     build(cli, tag, context)
                 yield f"{name} with {client}", *self.compared(tag, project.base, classic=client in _CLASSIC)
+        yield from self._exact(folder)
+
+    def _exact(self, folder: Path) -> Iterator[tuple[str, int, list[str]]]:
+        """Those of ``test_builds``, whose pictures have the files only, here with layers and times."""
+        for cli in self.engines:
+            cli("import", "-c", 'CMD ["sh"]', "-", BASE, stdin=busybox_rootfs())
+        for name in EXACT:
+            context = prepared(name, folder)
+            text = (context / "Dockerfile").read_text()
+            (context / "Dockerfile").write_text(text.replace("BASE=busybox", f"BASE={BASE}"))
+            os.utime(context / "Dockerfile", (TIME, TIME))
+            for client in ("pier", "buildx"):
+                tag = f"real-{client}-{name}"
+                for cli in self.engines:
+                    CLIENTS[client](cli, tag, context)
+                yield f"{name} with {client}", *self.compared(tag, BASE)
 
     def record(self) -> None:
         theirs = self.engines[1]

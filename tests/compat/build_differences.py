@@ -22,8 +22,6 @@ PASSING: Final[Mapping[str, str]] = {
     "etc": "Docker's steps put files into /etc and take them out again, so that its time is new; ours do not touch it",
 }
 """Paths that are not compared."""
-CLASSIC_TIMES: Final = ("var/www/html",)
-"""The classic builder makes a folder that a folder is copied to anew; BuildKit and we give it the source's time."""
 
 Facts = dict[str, Any]
 
@@ -39,9 +37,7 @@ def facts(cli: Docker, image: str, found: Saved, entries: int, *, classic: bool)
         made = [shape(entry) for entry in history]
     named = {key: found.config.get(key) for key in ("architecture", "os", "variant", "author", "comment")}
     layers = {
-        f"layer {number}: {path}": line
-        for number, layer in enumerate(found.layers)
-        for path, line in _compared(layer, classic=classic)
+        f"layer {number}: {path}": line for number, layer in enumerate(found.layers) for path, line in _compared(layer)
     }
     return {**_named("config", config), **_named("history", dict(enumerate(made))), **named, **layers} | (
         {} if classic else _shown(cli, image, entries)
@@ -58,14 +54,16 @@ def _named(kind: str, values: Mapping[Any, Any]) -> Facts:
     return {f"{kind} {key}": value for key, value in values.items()}
 
 
-def _compared(layer: Layer, *, classic: bool) -> Iterator[tuple[str, str]]:
+def _compared(layer: Layer) -> Iterator[tuple[str, str]]:
+    """Without the times of folders: BuildKit's depend on whether it has seen the context before."""
     for path, line in layer.items():
         if any(fnmatchcase(path, glob) for glob in PASSING):
             continue
+        kind, mode, owner, _, *held = line.split(" ", 4)
         if any(fnmatchcase(path, glob) for glob in CHANGING):
-            line = " ".join(line.split(" ")[:3])
-        elif classic and path in CLASSIC_TIMES:
-            line = re.sub(r" \d+$", " new", line)
+            line = " ".join((kind, mode, owner))
+        elif kind == "dir":
+            line = " ".join((kind, mode, owner, *held))
         yield path, line
 
 
@@ -82,8 +80,5 @@ def _shown(cli: Docker, image: str, entries: int) -> Facts:
 
 
 def _size(step: Mapping[str, str]) -> str:
-    """Caches and logs of installations are some bytes longer or shorter in every run.
-
-    Of links BuildKit counts nothing; Docker's other layers, and ours, have the lengths of what they lead to.
-    """
-    return "some" if re.search(r"(apt-get|npm|pip) install|ln -s", step["CreatedBy"]) else step["Size"]
+    """Caches and logs of installations are some bytes longer or shorter in every run."""
+    return "some" if re.search(r"(apt-get|npm|pip) install", step["CreatedBy"]) else step["Size"]

@@ -112,7 +112,6 @@ def _stable(layer: Layer, project: Project) -> Iterator[tuple[str, str]]:
         if plain == "etc" or any(fnmatchcase(plain, glob) for glob in project.left_out):
             continue  # Docker's steps touch /etc, ours do not
         kind, mode, owner, time, *rest = line.split(" ", 4)
-        held = (
-            rest if kind in ("sym", "lnk") or not any(fnmatchcase(plain, glob) for glob in project.only_there) else []
-        )
-        yield plain, " ".join((kind, mode, owner, "kept" if time == str(TIME) else "new", *held))
+        known = kind in ("sym", "lnk") or not any(fnmatchcase(plain, glob) for glob in project.only_there)
+        kept = ("kept" if time == str(TIME) else "new",) if kind == "reg" else ()
+        yield plain, " ".join((kind, mode, owner, *kept, *(rest if known else ())))

@@ -1,12 +1,15 @@
 """What people build: packages from apt, npm and pip, a compiler, a web server; over the bridge, from real archives.
 
-Each project builds, runs, and builds again from the cache. Where the engine is a Docker it must have an image
-``debian`` with apt sources that it can reach.
+Each project builds, runs, builds again from the cache, and is what Docker made of it (``builds/real``, taken by
+``build_compare``). Where the engine is a Docker it must have an image ``debian`` with apt sources that it can reach.
 """
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,32 +18,46 @@ from tests.compat.build_pictures import BUILDS
 from tests.compat.conftest import docker_program
 from tests.compat.docker_cli import Docker, eventually
 from tests.compat.pier_cli import Pier
-from tests.compat.test_builds import steps, uncached
+from tests.compat.plugins import with_plugins
+from tests.compat.real_builds import PACKAGES, PROJECTS, picture, picture_file, prepared
+from tests.compat.test_builds import parts, steps, uncached
 
 LONG = 900.0
-PACKAGES = ("node", "python", "gcc", "nginx")
+MADE_FROM = {"node": "node", "python": "python", "gcc": "c", "nginx": "nginx"}
+"""Of each of the packages one project, built as soon as they are there."""
 ROOT = Path(__file__).resolve().parents[2]
 PIER = "python3 -c 'import sys; from pier.cli.main import main; sys.exit(main())'"
 
 
 @pytest.fixture(scope="module")
-def builder(session_cli: Docker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Docker]:
-    """A command that builds, and on its engine the images that the projects begin from."""
+def builder(session_cli: Docker, tmp_path_factory: pytest.TempPathFactory) -> Docker:
+    """A command that builds, on an engine with the image that all others begin from."""
     if os.environ.get("PIER_TEST_DOCKER_HOST"):
-        made = Docker(docker_program(), session_cli.host, Path(os.environ["DOCKER_CONFIG"]), session_cli.label)
-    else:
-        made = Pier(session_cli.host, tmp_path_factory.mktemp("config"), session_cli.label)
-        made("image", "bootstrap", "debian", timeout=LONG)
-    for target in PACKAGES:
-        made("build", "-q", "--target", target, "-t", target, str(BUILDS / "apt"), timeout=LONG)
-    yield made
-    made("rmi", "-f", *PACKAGES, *(f"real-{name}" for name in ("node", "python", "c", "nginx")))
+        return Docker(docker_program(), session_cli.host, Path(os.environ["DOCKER_CONFIG"]), session_cli.label)
+    made = Pier(session_cli.host, tmp_path_factory.mktemp("config"), session_cli.label)
+    made("image", "bootstrap", "debian", timeout=LONG)
+    return made
 
 
-def build(builder: Docker, name: str, project: Path | None = None) -> dict[str, bool]:
+@pytest.fixture(scope="module")
+def projects(builder: Docker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
+    """All of them, built as ``real-<name>``, four at a time: where their folders are."""
+    folder = tmp_path_factory.mktemp("projects")
+    found = {name: prepared(name, folder) for name in PROJECTS}
+    with ThreadPoolExecutor(len(PACKAGES)) as pool:
+        list(pool.map(partial(begun, builder, found), PACKAGES))
+    yield found
+    builder("rmi", "-f", *PACKAGES, *(f"real-{name}" for name in PROJECTS))
+
+
+def begun(builder: Docker, found: dict[str, Path], package: str) -> None:
+    builder("build", "-q", "--target", package, "-t", package, str(BUILDS / "apt"), timeout=LONG)
+    build(builder, MADE_FROM[package], found[MADE_FROM[package]])
+
+
+def build(builder: Docker, name: str, project: Path) -> dict[str, bool]:
     """Build ``real-<name>``; returns the steps and whether each came from the cache."""
-    where = str(project or BUILDS / name)
-    return steps(builder("build", "--progress", "plain", "-t", f"real-{name}", where, timeout=LONG).err)
+    return steps(builder("build", "--progress", "plain", "-t", f"real-{name}", str(project), timeout=LONG).err)
 
 
 def answer(cli: Docker, container: str, port: int) -> str:
@@ -51,12 +68,19 @@ def answer(cli: Docker, container: str, port: int) -> str:
     return asked.out
 
 
-def test_packages_come_again_from_the_cache(builder: Docker) -> None:
+@pytest.mark.parametrize("name", [*PROJECTS, *(f"apt-{package}" for package in PACKAGES)])
+def test_as_docker_builds_it(projects: dict[str, Path], cli: Docker, name: str) -> None:
+    made = picture(cli, f"real-{name}" if name in projects else name.removeprefix("apt-"), name)
+    ours, theirs = (dict(parts(each)) for each in (made, json.loads(picture_file(name).read_text())))
+    assert {key: (ours.get(key), theirs.get(key)) for key in ours | theirs if ours.get(key) != theirs.get(key)} == {}
+
+
+def test_packages_come_again_from_the_cache(builder: Docker, projects: dict[str, Path]) -> None:
     done = builder("build", "--progress", "plain", "--target", "node", str(BUILDS / "apt"), timeout=LONG)
     assert uncached(steps(done.err)) == set()
 
 
-def test_apt_finds_what_it_fetched_before(builder: Docker, cli: Docker) -> None:
+def test_apt_finds_what_it_fetched_before(builder: Docker, projects: dict[str, Path], cli: Docker) -> None:
     """The cache mount keeps the packages: the same installation needs no network for them."""
     flags = ("--no-cache", "--target", "gcc", "-t", "real-again", "--progress", "plain")
     done = builder("build", *flags, str(BUILDS / "apt"), timeout=LONG)
@@ -64,49 +88,82 @@ def test_apt_finds_what_it_fetched_before(builder: Docker, cli: Docker) -> None:
     assert "Need to get 0 B/" in done.err
 
 
-def test_node(builder: Docker, cli: Docker, tmp_path: Path) -> None:
-    project = Path(shutil.copytree(BUILDS / "node", tmp_path / "node"))
-    build(builder, "node", project)
+def layers(cli: Docker, image: str) -> list[str]:
+    found: list[str] = json.loads(cli("image", "inspect", "-f", "{{json .RootFS.Layers}}", image).out)
+    return found
+
+
+def test_node(builder: Docker, projects: dict[str, Path], cli: Docker, tmp_path: Path) -> None:
     container = cli("run", "-d", "real-node").out
     assert "Hello from Express" in eventually(lambda: answer(cli, container, 80), "the answer")
+    project = Path(shutil.copytree(projects["node"], tmp_path / "node"))
     server = project / "server.js"
     server.write_text(server.read_text().replace("Hello", "Goodbye"))
-    assert uncached(build(builder, "node", project)) == {"COPY . /app"}
-    assert uncached(build(builder, "node", project)) == set()
+    assert uncached(build(builder, "node-changed", project)) == {"COPY . /app"}
+    assert uncached(build(builder, "node-changed", project)) == set()
+    container = cli("run", "-d", "real-node-changed").out
+    assert "Goodbye from Express" in eventually(lambda: answer(cli, container, 80), "the answer")
+    assert uncached(build(builder, "node", projects["node"])) == set()
+    cli("rm", "-f", container)
+    cli("rmi", "real-node-changed")
 
 
-def test_python(builder: Docker, cli: Docker) -> None:
-    build(builder, "python")
+@pytest.mark.parametrize("kind", ["pier", "buildx", "classic"])
+def test_node_as_beginners_are_taught(
+    builder: Docker, projects: dict[str, Path], cli: Docker, tmp_path: Path, kind: str
+) -> None:
+    """``docker build .``, run by the ID; ``-t NAME:TAG``; what follows a changed layer, and only that, runs again."""
+    buildx = with_plugins(docker_program(), cli.host, tmp_path / "config", cli.label, ["docker-buildx"])
+    client = {"pier": builder, "buildx": buildx, "classic": cli}[kind]
+    env = {"DOCKER_BUILDKIT": "0"} if kind == "classic" else {}
+    project = Path(shutil.copytree(projects["node"], tmp_path / "node"))
+    dockerfile = project / "Dockerfile"
+    taught = dockerfile.read_text().replace("# First", "# 바뀐 layer만: first").replace("/app\n", "/app \n")
+    dockerfile.write_text(taught)
+    first = client("build", "-q", str(project), env=env, timeout=LONG).out
+    container = cli("run", "-d", first).out
+    assert "Hello from Express" in eventually(lambda: answer(cli, container, 80), "the answer")
+    client("build", "-t", f"guestbook:{kind}", str(project), env=env, timeout=LONG)
+    assert cli("images", "-q", "--no-trunc", f"guestbook:{kind}").out == first
+    package = project / "package.json"
+    package.write_text(package.read_text().replace("1.0.0", f"1.0.0-{kind}"))
+    again = client("build", "-t", f"guestbook:{kind}", str(project), env=env, timeout=LONG).out
+    before, after = layers(cli, first), layers(cli, f"guestbook:{kind}")
+    assert before[:-3] == after[:-3] and not set(before[-3:]) & set(after[-3:])
+    assert kind != "classic" or again.count("Using cache") == 1
+    cli("rm", "-f", container)
+    cli("rmi", "-f", f"guestbook:{kind}", first)
+
+
+def test_python(builder: Docker, projects: dict[str, Path], cli: Docker) -> None:
     container = cli("run", "-d", "real-python").out
     assert "." in eventually(lambda: answer(cli, container, 8000), "the answer")
     eventually(lambda: cli("inspect", "-f", "{{.State.Health.Status}}", container).out == "healthy", "healthy")
     assert cli("exec", container, "id", "-un").out == "app"
-    assert uncached(build(builder, "python")) == set()
+    assert uncached(build(builder, "python", projects["python"])) == set()
 
 
-def test_c(builder: Docker, cli: Docker) -> None:
-    build(builder, "c")
+def test_c(builder: Docker, projects: dict[str, Path], cli: Docker) -> None:
     assert cli("run", "--rm", "real-c").out == "Hello $USER"
-    assert uncached(build(builder, "c")) == set()
+    assert uncached(build(builder, "c", projects["c"])) == set()
 
 
-def test_nginx(builder: Docker, cli: Docker) -> None:
-    build(builder, "nginx")
+def test_nginx(builder: Docker, projects: dict[str, Path], cli: Docker) -> None:
     container = cli("run", "-d", "real-nginx").out
     assert "It works" in eventually(lambda: answer(cli, container, 80), "the answer")
     eventually(lambda: '"GET / HTTP/1.1" 200' in cli("logs", container).out, "the log on standard output")
     cli("stop", container)
     assert cli("inspect", "-f", "{{.State.ExitCode}}", container).out == "0"
-    assert uncached(build(builder, "nginx")) == set()
+    assert uncached(build(builder, "nginx", projects["nginx"])) == set()
 
 
-def test_in_a_container_that_has_only_the_socket(builder: Docker, cli: Docker) -> None:
+def test_in_a_container_that_has_only_the_socket(projects: dict[str, Path], cli: Docker) -> None:
     """The client's folder is one of the container's: the engine is handed the files, not a path."""
     socket = cli.host.removeprefix("unix://")
     mounts = ("-v", f"{socket}:/run/pier.sock", "-v", f"{ROOT}:/pier:ro")
     script = (
         "mkdir /project && cd /project && echo inside > file && "
-        "printf 'FROM scratch\\nCOPY file /\\nCMD [\"/none\"]\\n' > Dockerfile && "
+        "printf 'FROM scratch\nCOPY file /\nCMD [\"/none\"]\n' > Dockerfile && "
         f"{PIER} build -q -t real-inside . && {PIER} build -q -t real-inside ."
     )
     env = ("-e", "PYTHONPATH=/pier", "-e", "PYTHONDONTWRITEBYTECODE=1", "-e", "PIER_HOST=unix:///run/pier.sock")
