@@ -104,11 +104,22 @@ async def blob(repository: Repository, descriptor: Descriptor, offset: int = 0) 
 async def _open_blob(repository: Repository, descriptor: Descriptor, offset: int) -> aiohttp.ClientResponse:
     headers = {"Range": f"bytes={offset}-"} if offset else {}
     ok = (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT)
-    answer = await repository.open(Request("GET", f"blobs/{descriptor.digest}", headers=headers, ok=ok))
+    try:
+        answer = await repository.open(Request("GET", f"blobs/{descriptor.digest}", headers=headers, ok=ok))
+    except NotFound:
+        elsewhere = _elsewhere(descriptor)
+        if elsewhere is None:
+            raise
+        answer = await repository.open(Request("GET", url=elsewhere, headers=headers, ok=ok))
     if _first_byte(answer) > offset:
         answer.close()
         raise DataCorrupted("the registry answered with another range than the one asked for")
     return answer
+
+
+def _elsewhere(descriptor: Descriptor) -> URL | None:
+    """Where a layer is that its registry need not have (a foreign one)."""
+    return next((URL(url) for url in descriptor.urls if url.startswith(("https://", "http://"))), None)
 
 
 async def _body(repository: Repository, answer: aiohttp.ClientResponse, skip: int) -> AsyncIterator[bytes]:
@@ -160,13 +171,14 @@ async def tags(repository: Repository) -> list[str]:
             raise _missing(error, repository.reference) from error
         except msgspec.DecodeError as error:
             raise DataCorrupted(f"the registry's list of tags is invalid: {error}") from error
-        request = _next_page(answer)
+        request = next_page(answer)
         if request is None or len(found) > _MOST_TAGS:
             break
     return found
 
 
-def _next_page(answer: aiohttp.ClientResponse) -> Request | None:
+def next_page(answer: aiohttp.ClientResponse) -> Request | None:
+    """What asks for the rest of a list, where there is more (its ``Link`` header)."""
     link = answer.links.get("next")
     target = link.get("url") if link else None
     return Request("GET", url=URL(str(target))) if target else None

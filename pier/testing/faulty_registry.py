@@ -177,16 +177,16 @@ def cut(after: int, *, stall: bool = False) -> Fault:
 
 
 @asynccontextmanager
-async def faulty_registry() -> AsyncIterator[FaultyRegistry]:
-    """Run one on a loopback port."""
+async def faulty_registry(address: str = "127.0.0.1") -> AsyncIterator[FaultyRegistry]:
+    """Run one on a port of the loopback ``address``."""
     registry = FaultyRegistry()
     app = web.Application(client_max_size=1 << 30)
     app.router.add_route("*", "/{path:.*}", registry.handle)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, address, 0)
     await site.start()
-    registry.host = f"127.0.0.1:{runner.addresses[0][1]}"
+    registry.host = f"{f'[{address}]' if ':' in address else address}:{runner.addresses[0][1]}"
     try:
         yield registry
     finally:

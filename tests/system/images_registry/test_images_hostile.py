@@ -1,6 +1,7 @@
 """Pulls from registries that lie, cut, stall and talk nonsense: one clear line, and nothing is left."""
 
 import asyncio
+import gzip
 import json
 import os
 from collections.abc import AsyncIterator
@@ -19,6 +20,7 @@ from pier.oci.digest import sha256
 from pier.oci.platform import parse_platform
 from pier.oci.reference import parse_reference
 from pier.remote.client import Registries
+from pier.remote.settings import Credentials
 from pier.testing.faulty_registry import FaultyRegistry, cut, faulty_registry, hang, say
 from pier.testing.images import Told, layer_tar, layers_left
 
@@ -291,3 +293,36 @@ async def test_other_compressions(
     registry.add_manifest("t/app", "1", manifest)
     image = await _pull(images, registries, registry, told)
     assert (images.snapshots.layer(image.chain_ids[0]).root / "f").read_bytes() == b"x" * 5000
+
+
+async def test_a_foreign_layer_comes_from_where_it_says(
+    images: Images, registries: Registries, registry: FaultyRegistry, told: Told
+) -> None:
+    """The registry need not have it; the other server sees no password."""
+    tar = layer_tar(f=b"x")
+    blob = gzip.compress(tar)
+    config = {"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [sha256(tar)]}}
+    body = json.dumps(config).encode()
+    async with faulty_registry() as elsewhere:
+        url = f"http://{elsewhere.host}/v2/x/blobs/{elsewhere.add_blob(blob)}"
+        layer = {"mediaType": mediatypes.DOCKER_FOREIGN_LAYER, "digest": sha256(blob), "size": len(blob)}
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": mediatypes.DOCKER_MANIFEST,
+            "config": {"mediaType": mediatypes.DOCKER_CONFIG, "digest": registry.add_blob(body), "size": len(body)},
+            "layers": [{**layer, "urls": ["ftp://nowhere", url]}],
+        }
+        registry.add_manifest("t/app", "1", manifest)
+        reference = parse_reference(f"{registry.host}/t/app:1")
+        credentials = Credentials(registry_token="secret")
+        image = await pull(images, registries, reference, None, credentials, told)
+        assert [headers.get("Authorization") for headers in elsewhere.headers] == [None]
+    assert "Bearer secret" in [headers.get("Authorization") for headers in registry.headers]
+    assert (images.snapshots.layer(image.chain_ids[0]).root / "f").read_bytes() == b"x"
+
+
+async def test_ipv6(images: Images, registries: Registries, told: Told) -> None:
+    async with faulty_registry("::1") as registry:
+        registry.add_image("t/app", "1", [layer_tar(f=b"x")])
+        await _pull(images, registries, registry, told)
+    assert [image.repo_tags for image in images.store.list()] == [(f"{registry.host}/t/app:1",)]
