@@ -22,8 +22,8 @@ from pier.oci.ignore import Matcher
 
 _NAMING: Final = string.ascii_lowercase + string.digits
 
-Skip = Callable[[str, bool], bool]
-"""Of a path below the root, and whether it is a folder: leave it out?"""
+Skip = Callable[[str, bool], bool | None]
+"""Of a path below the root, and whether it is a folder: leave it out? None: unless something stays of what is in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,29 +201,35 @@ def _walk_some(base: str, below: str, entries: dict[str, os.stat_result], skip: 
         for each in found:
             path = below + each.name
             is_folder = each.is_dir(follow_symlinks=False)
-            if skip(path, is_folder):
+            left_out = skip(path, is_folder)
+            if left_out:
                 continue
             entries[path] = each.stat(follow_symlinks=False)
             if is_folder:
-                folders.append(path + "/")
-    for folder in folders:
-        _walk_some(base, folder, entries, skip)
+                folders.append((path, left_out is None))
+    for folder, only_filled in folders:
+        count = len(entries)
+        _walk_some(base, f"{folder}/", entries, skip)
+        if only_filled and len(entries) == count:
+            del entries[folder]
 
 
 def skipping(found: Found, ignored: Matcher | None, excluded: Matcher | None) -> Skip | None:
     """What to leave out below ``found``: by .dockerignore, and by ``--exclude`` (of the folder copied, or the root).
 
-    A folder that is left out but may hold what is not stays, without that counting for more than the folder.
+    A folder that is left out but may hold what is not is looked into.
     """
     if not ignored and not excluded:
         return None
     above = f"{found.path}/" if found.path else ""
 
-    def skip(path: str, is_folder: bool) -> bool:
+    def skip(path: str, is_folder: bool) -> bool | None:
+        left_out: bool | None = False
         for matcher_, name in ((ignored, above + path), (excluded, path), (excluded, above + path)):
-            kept = is_folder and matcher_ and matcher_.may_contain_included(name)
-            if matcher_ and matcher_.excludes(name, is_folder) and not kept:
-                return True
-        return False
+            if matcher_ and matcher_.excludes(name, is_folder):
+                if not (is_folder and matcher_.may_contain_included(name)):
+                    return True
+                left_out = None
+        return left_out
 
     return skip

@@ -137,7 +137,7 @@ class Landing:
             from_, to = join(there, folder), join(here, folder)
             if stat.S_ISDIR(status.st_mode):
                 self._folder(to, name, from_, status)
-            elif not stat.S_ISSOCK(status.st_mode):
+            else:
                 self._list(from_, name, to, name, status)
 
     def _list(self, there: str, name: str, here: str, landing: str, status: os.stat_result) -> None:
@@ -149,6 +149,10 @@ class Landing:
         mode, owner, group = self.attributes.of(status)
         kind = FILE if stat.S_ISREG(mode) else SYMLINK if stat.S_ISLNK(mode) else NODE
         size = status.st_rdev if kind == NODE else status.st_size
+        if stat.S_ISSOCK(mode):
+            if self.attributes.owned:
+                return
+            mode = stat.S_IFREG | stat.S_IMODE(mode)  # BuildKit's clients send it as an empty file
         listed = self.groups.setdefault((there, here), (there, here, []))
         listed[2].append((kind, name, landing, mode, owner, group, status.st_mtime_ns, size))
 
