@@ -36,7 +36,6 @@ _plugins = _refusal("plugins are not supported")
 _new_swarm = _refusal("swarm mode is not supported yet")
 
 ROUTES = (
-    Route("GET", "/images/search", _refusal("searching Docker Hub is not supported")),
     Route("GET", "/plugins", no_plugins),
     Route("GET", "/plugins/privileges", _plugins),
     Route("POST", "/plugins/pull", _plugins),

@@ -106,7 +106,8 @@ def prune(client: Client, filters: Filters) -> Json:
     return answer
 
 
-def search(client: Client, term: str, limit: int, filters: Filters) -> list[Json]:
+def search(client: Client, term: str, limit: int, filters: Filters, registry_auth: str) -> list[Json]:
+    """Repositories: name, description, star_count, is_official; a limit of 0 is the daemon's own."""
     query: Query = {"term": term, "limit": limit or None, "filters": filter_text(filters)}
-    answer: list[Json] = client.call("GET", "/images/search", query)
+    answer: list[Json] = client.call("GET", "/images/search", query, None, auth_header(registry_auth))
     return answer

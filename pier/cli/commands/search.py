@@ -2,29 +2,47 @@
 
 from __future__ import annotations
 
-from pier.cli.call import Call
+from pier.cli.call import Call, warn
 from pier.cli.command import Command, Flag
+from pier.cli.config import load
+from pier.cli.credentials import header, key_of, usable
 from pier.cli.options.filters import grouped
 from pier.cli.render import Shape, show, table
 from pier.cli.units import shorten
 from pier.client import images
 
+AUTOMATED = (
+    'WARNING: the "is-automated" filter is deprecated, and searching for "is-automated=true" '
+    "will not yield any results in future."
+)
+
 
 def search(call: Call) -> int:
-    found = images.search(call.client, call.args[0], call.get("limit") or 0, grouped(call.items("filter")))
+    term, filters, form = call.args[0], grouped(call.items("filter")), call.text("format")
+    if "is-automated" in filters:
+        warn(AUTOMATED)
+    auth = header(usable(load(call.options), key_of(_host(term))))
+    found = images.search(call.client, term, max(call.get("limit") or 0, 0), filters, auth)
+    yes, no = ("true", "false") if form == "json" or "json ." in form else ("[OK]", "")
     truncate = not call.flag("no-trunc")
     shape = Shape(
-        "*formatter.searchContext",
+        "*registry.searchContext",
         {
             "Name": lambda each: each["name"],
             "Description": lambda each: _line(each["description"], truncate),
             "StarCount": lambda each: str(each["star_count"]),
-            "IsOfficial": lambda each: "[OK]" if each["is_official"] else "",
+            "IsOfficial": lambda each: yes if each["is_official"] else no,
         },
         {"StarCount": "STARS", "IsOfficial": "OFFICIAL"},
     )
-    show(shape, found, call.text("format"), table(("Name", "Description", "StarCount", "IsOfficial")))
+    show(shape, found, form, table(("Name", "Description", "StarCount", "IsOfficial")))
     return 0
+
+
+def _host(term: str) -> str:
+    """The registry that is asked; "" is Docker Hub."""
+    head, slash, _ = term.partition("/")
+    return head if slash and (any(mark in head for mark in ".:[") or head == "localhost") else ""
 
 
 def _line(text: str, truncate: bool) -> str:
@@ -43,4 +61,5 @@ SEARCH = Command(
     ),
     minimum=1,
     maximum=1,
+    details="A TERM like r.example.com/app asks that registry; one without a host asks the Docker Hub.",
 )
