@@ -45,7 +45,16 @@ class Lander(Unpacker):
 
     def _folder(self, header: Header, path: bytes) -> None:
         if path:
+            if os.path.isdir(path):
+                self._drain()
             super()._folder(header, path)
+
+    def _need_folder(self, folder: bytes) -> None:
+        """Have the overlay copy a folder of the base by itself: it sets the time of the one above back meanwhile."""
+        if folder and folder not in self._present and os.path.isdir(folder):
+            self._drain()
+            os.chmod(folder, stat.S_IMODE(os.stat(folder).st_mode))
+        super()._need_folder(folder)
 
     def _make_folders(self, folder: bytes) -> None:
         """A link that leads nowhere stays one: what is to be made below it fails."""

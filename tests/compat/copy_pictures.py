@@ -14,8 +14,9 @@ import shutil
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -51,16 +52,16 @@ def base() -> bytes:
     return made.getvalue()
 
 
-def changes(cli: Docker, case: str, unchanged: Picture) -> Picture:
+def changes(builder: Docker, cli: Docker, case: str, unchanged: Picture) -> Picture:
     """Only what differs from ``unchanged``, the picture of no copy at all."""
-    found = picture(cli, case)
+    found = picture(builder, cli, case)
     if "error" in found:
         return found
     every = sorted(found | unchanged)
     return {name: found.get(name, "gone") for name in every if found.get(name) != unchanged.get(name)}
 
 
-def picture(cli: Docker, case: str) -> Picture:
+def picture(builder: Docker, cli: Docker, case: str) -> Picture:
     """Build it. Times that are none of the fixed ones are ``now``.
 
     The context is a new one: a folder that BuildKit has synchronised before keeps times of what was in it then.
@@ -74,7 +75,7 @@ def picture(cli: Docker, case: str) -> Picture:
         file.write_text(HEAD + steps + "\n")
         Path(apart, "Dockerfile.dockerignore").write_text(ignore)
         flags = ("--no-cache-filter", FINAL, "-t", tag, "-f", str(file))
-        done = cli("build", *flags, str(context), code={0, 1}, timeout=120)
+        done = builder("build", *flags, str(context), code={0, 1}, timeout=120)
     if done.code:
         return {"error": _error(done.err)}
     try:
@@ -128,13 +129,17 @@ def import_base(cli: Docker) -> None:
     cli("import", "-c", 'CMD ["sh"]', "-c", "ENV PATH=/bin:/sbin:/usr/bin:/usr/sbin", "-", BASE, stdin=base())
 
 
-def take(cli: Docker, cases: Iterable[str]) -> dict[str, Picture]:
-    """The pictures of all ``cases``, some at a time."""
+@contextmanager
+def taking(builder: Docker, cli: Docker, cases: Iterable[str]) -> Iterator[dict[str, Future[Picture]]]:
+    """The pictures of ``cases``, some at a time; what was not begun when the block is left is not."""
     import_base(cli)
-    unchanged = picture(cli, "")
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        futures = {case: pool.submit(changes, cli, case, unchanged) for case in cases}
-        return {case: future.result() for case, future in futures.items()}
+    unchanged = picture(builder, cli, "")
+    pool = ThreadPoolExecutor(_AT_ONCE)
+    try:
+        yield {case: pool.submit(changes, builder, cli, case, unchanged) for case in cases}
+    finally:
+        pool.shutdown(cancel_futures=True)
+        cli("rmi", "-f", BASE)
 
 
 def _settled(taken: Picture, before: Picture) -> Picture:
@@ -150,8 +155,9 @@ def main() -> None:
     program = shutil.which("docker") or "docker"
     cli = Docker(program, os.environ["DOCKER_HOST"], Path(os.environ.get("DOCKER_CONFIG", "/root/.docker")), "pictures")
     found = json.loads(PICTURES.read_text()) if PICTURES.exists() else {}
-    for case, taken in take(cli, sys.argv[1:] or [*CASES, *IGNORING]).items():
-        found[case] = _settled(taken, found.get(case, {}))
+    with taking(cli, cli, sys.argv[1:] or [*CASES, *IGNORING]) as taken:
+        for case, future in taken.items():
+            found[case] = _settled(future.result(), found.get(case, {}))
     PICTURES.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
 
 
