@@ -1,5 +1,6 @@
 """A client that says exactly what a test says, and notes the answers in a form in which two registries compare."""
 
+import io
 import json
 import re
 from collections.abc import AsyncIterator, Mapping
@@ -10,6 +11,7 @@ from typing import Any, Final
 import aiohttp
 from yarl import URL
 
+_AT_ONCE: Final = 1 << 20
 _NOTED: Final = (
     "Accept-Ranges",
     "Allow",
@@ -58,6 +60,8 @@ class Raw:
         self, method: str, path: str, *, note: str = "", headers: Mapping[str, str] | None = None, body: Any = None
     ) -> Reply:
         """``path`` may be a Location. What is sent is ``body`` alone; an async iterator goes in chunks."""
+        if isinstance(body, bytes) and len(body) > _AT_ONCE:
+            body = io.BytesIO(body)
         url = path if path.startswith("http") else f"http://{self.host}{path}"
         async with self.session.request(
             method, URL(url, encoded=True), headers=headers, data=body, allow_redirects=False

@@ -9,7 +9,11 @@ from aiohttp import web
 from pier.errors import DeadlineExceeded, InvalidArgument, NoSpace, NotFound, PierError, Unavailable
 from pier.registry.refusals import STATUS, Code, Refusal
 
-HEADERS: Final = {"Docker-Distribution-API-Version": "registry/2.0", "X-Content-Type-Options": "nosniff"}
+HEADERS: Final = {
+    "Docker-Distribution-API-Version": "registry/2.0",
+    "X-Content-Type-Options": "nosniff",
+    "Server": "Pier",
+}
 _RETRY: Final = {"Retry-After": "5"}
 _UNKNOWN: Final = "UNKNOWN"
 

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from pier.errors import DataCorrupted, DeadlineExceeded
 from pier.registry.http.call import Call
+from pier.registry.http.replies import HEADERS
 from pier.registry.threads import hop
 
 _THREADS: Final = ThreadPoolExecutor(8, thread_name_prefix="send")
@@ -61,6 +62,7 @@ async def _in_pieces(call: Call, location: str, start: int, stop: int, response:
 
 
 async def _begin(call: Call, response: web.StreamResponse) -> None:
+    response.headers.update(HEADERS)
     await response.prepare(call.request)
     call.began = True
 

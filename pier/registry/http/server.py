@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from functools import partial
+from contextlib import suppress
 from typing import Any, Final
 
 from aiohttp import web
@@ -11,6 +11,7 @@ from aiohttp.web_protocol import RequestHandler
 from pier.registry.http.app import App, handle
 
 _FIRST_REQUEST: Final = 30.0
+_LAST_WORDS: Final = 2.0
 _LONGEST_HEADER: Final = 32 << 10
 _BUFFER: Final = 256 << 10
 """Of a connection that uploads, twice: large enough for the disk's sake, small enough for a hundred of them."""
@@ -19,37 +20,75 @@ _BUFFER: Final = 256 << 10
 class Connection(RequestHandler):
     """One client. Who connects and says nothing is let go."""
 
-    __slots__ = ("_begun",)
+    __slots__ = ("_silence", "busy")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._begun: asyncio.TimerHandle | None = None
+        self._silence: asyncio.TimerHandle | None = None
+        self.busy = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self._begun = asyncio.get_running_loop().call_later(_FIRST_REQUEST, self.force_close)
+        self._silence = asyncio.get_running_loop().call_later(_FIRST_REQUEST, self.force_close)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        self.begun()
+        self._spoke()
         super().connection_lost(exc)
 
-    def begun(self) -> None:
+    def begin(self) -> None:
         """A whole request's head has come."""
-        if self._begun is not None:
-            self._begun.cancel()
-            self._begun = None
+        self._spoke()
+        self.busy = True
+
+    def _spoke(self) -> None:
+        if self._silence is not None:
+            self._silence.cancel()
+            self._silence = None
 
 
 class Server(web.Server):
-    """Makes a :class:`Connection` of each client. :meth:`drain` is the end."""
+    """Makes a :class:`Connection` of each client. :meth:`drain` is the end.
+
+    The framework's own end would drop what clients are still sending: present requests could not be finished.
+    """
+
+    def __init__(self, app: App, **kwargs: Any) -> None:
+        super().__init__(self._handle, **kwargs)
+        self._app = app
+        self._under_way = 0
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+        self._draining = False
 
     def __call__(self) -> RequestHandler:
         return Connection(self, loop=self._loop, **self._kwargs)
 
     async def drain(self, seconds: float) -> None:
         """Let idle clients go, and wait so long for the others' present requests."""
-        self.pre_shutdown()
-        await self.shutdown(seconds)
+        self._draining = True
+        for connection in self.connections:
+            if isinstance(connection, Connection) and not connection.busy:
+                connection.close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._quiet.wait()
+        await self.shutdown(_LAST_WORDS)
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        connection = request.protocol
+        assert isinstance(connection, Connection)
+        connection.begin()
+        self._under_way += 1
+        self._quiet.clear()
+        try:
+            return await handle(self._app, request)
+        finally:
+            connection.busy = False
+            self._under_way -= 1
+            if not self._under_way:
+                self._quiet.set()
+            if self._draining:
+                connection.close()
 
 
 def make_server(app: App) -> Server:
@@ -57,7 +96,7 @@ def make_server(app: App) -> Server:
     logger = logging.getLogger("pier.registry.clients")
     logger.setLevel(logging.CRITICAL)  # what it says is about clients that speak nonsense
     return Server(
-        partial(_handle, app),
+        app,
         access_log=None,
         logger=logger,
         keepalive_timeout=75,
@@ -66,9 +105,3 @@ def make_server(app: App) -> Server:
         max_field_size=_LONGEST_HEADER,
         auto_decompress=False,
     )
-
-
-async def _handle(app: App, request: web.BaseRequest) -> web.StreamResponse:
-    if isinstance(request.protocol, Connection):
-        request.protocol.begun()
-    return await handle(app, request)
