@@ -48,6 +48,12 @@ class FaultyRegistry:
         """Answer with ``fault`` the next ``times`` requests whose ``METHOD path`` matches."""
         self._rules.append(_Rule(re.compile(pattern), fault, times))
 
+    def forget(self) -> None:
+        """Behave well again; those that wait for an answer are let go."""
+        self._rules.clear()
+        self._closing.set()
+        self._closing = asyncio.Event()
+
     def add_blob(self, data: bytes) -> Digest:
         digest = sha256(data)
         self.blobs[digest] = data
