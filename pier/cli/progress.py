@@ -70,14 +70,18 @@ class _Lines:
         self._output = output
 
     def show(self, message: Json) -> None:
-        if bar(message.get("progressDetail") or {}, 0):
+        if bar(message.get("progressDetail") or {}, WIDE + 1):
             return
         stream = message.get("stream")
         write_all(self._output, (stream or _text(message) + "\n").encode("utf-8", "surrogateescape"))
 
 
 class _Screen:
-    """For terminals: one line for each id, redrawn in its place."""
+    """For terminals: one line for each id, redrawn in its place.
+
+    A line is cut to the terminal's width, for one that wraps could not be redrawn; one that has scrolled out of the
+    terminal is left alone.
+    """
 
     def __init__(self, output: int) -> None:
         self._output = output
@@ -85,6 +89,7 @@ class _Screen:
 
     def show(self, message: Json) -> None:
         identity, detail = message.get("id") or "", message.get("progressDetail")
+        width, height = self._size()
         out: list[str] = []
         up = 0
         if identity and detail is not None:
@@ -92,22 +97,26 @@ class _Screen:
                 self._rows[identity] = len(self._rows)
                 out.append("\n")
             up = len(self._rows) - self._rows[identity]
+            if up >= height:
+                return
             out.append(f"\x1b[{up}A")
         else:
             self._rows.clear()
         if message.get("stream"):
             out.append(message["stream"])
         elif detail is not None:
-            drawn = bar(detail, self._width())
-            out.append(f"\x1b[2K\r{_text(message)} {drawn}".rstrip() + "\r")
+            line = f"{_text(message)} {bar(detail, width)}".rstrip()
+            out.append(f"\x1b[2K\r{line[:width]}\r")
         else:
             out.append(_text(message) + "\n")
         if up:
             out.append(f"\x1b[{up}B")
         write_all(self._output, "".join(out).encode("utf-8", "surrogateescape"))
 
-    def _width(self) -> int:
+    def _size(self) -> tuple[int, int]:
+        """Width and height; that of a terminal which does not tell is wide and high."""
         try:
-            return os.get_terminal_size(self._output).columns
+            size = os.get_terminal_size(self._output)
         except OSError:
-            return 200
+            return 200, 1000
+        return size.columns or 200, size.lines or 1000
