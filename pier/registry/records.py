@@ -14,6 +14,9 @@ from pier.registry.model import Blob, Job, Manifest, Project, Tag, Upload, User
 CONDEMNED: Final = -1
 """The offset of an upload whose bytes go: nobody writes to it or makes a blob of it."""
 
+FINISHING: Final = -2
+"""The offset of an upload that somebody makes a blob of: nobody else writes to it, or does the same."""
+
 
 class Uploads(Protocol):
     async def begin_upload(self, upload: Upload) -> None: ...

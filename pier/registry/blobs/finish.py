@@ -1,16 +1,19 @@
 """An upload becomes a blob."""
 
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
+
+import msgspec
 
 from pier.errors import PierError
 from pier.oci.digest import Digest, from_hex
 from pier.registry.blobs.digests import parsed, wrong
-from pier.registry.blobs.session import Session, turn
+from pier.registry.blobs.session import BUSY, Session, turn
 from pier.registry.blobs.underway import Hash
-from pier.registry.blobs.uploads import begin, cancel, discard
+from pier.registry.blobs.uploads import begin, cancel, discard, out_of_order, status
 from pier.registry.deps import Registry
-from pier.registry.model import Blob
+from pier.registry.model import Blob, Upload
+from pier.registry.records import FINISHING
 from pier.registry.refusals import Refusal
 from pier.registry.threads import hop, unbroken
 
@@ -49,21 +52,41 @@ async def monolithic(registry: Registry, repository: str, digest: str, chunks: A
 
 
 async def _finish(session: Session, expected: Digest) -> Blob:
-    """The writer keeps others out until the records have it: nobody else shall write where a blob lies."""
-    writer = session.writer
+    """The writer, or a mark in the records, keeps others out until those have the blob."""
     if session.hash is not None:
-        await _check(session, expected, session.hash)
+        await _check(session, session.upload, expected, session.hash)
+    if session.registry.storage.exclusive:
+        return await _make(session, session.upload, expected)
+    async with _claimed(session) as upload:
+        return await _make(session, upload, expected)
+
+
+@asynccontextmanager
+async def _claimed(session: Session) -> AsyncIterator[Upload]:
+    """The upload as it is in the records meanwhile; as it was, where nothing came of it."""
+    records, upload, now = session.registry.records, session.upload, session.registry.now()
+    if not await records.advance_upload(upload.id, upload.offset, FINISHING, upload.state, now):
+        raise out_of_order(await status(session.registry, upload.repository, upload.id), BUSY)
+    try:
+        yield msgspec.structs.replace(upload, offset=FINISHING)
+    except BaseException:
+        await records.advance_upload(upload.id, FINISHING, upload.offset, upload.state, now)
+        raise
+
+
+async def _make(session: Session, upload: Upload, expected: Digest) -> Blob:
+    writer = session.writer
     size = await writer.finish()
     if session.hash is None:
-        await _check(session, expected, await _read_back(session, size))
+        await _check(session, upload, expected, await _read_back(session, size))
     return await _note(session, Blob(expected, size, writer.location, session.registry.now()))
 
 
-async def _check(session: Session, expected: Digest, hash: Hash) -> None:
+async def _check(session: Session, upload: Upload, expected: Digest, hash: Hash) -> None:
     found = from_hex(hash.hexdigest())
     if found != expected:
         await session.writer.close()
-        await discard(session.registry, session.upload)
+        await discard(session.registry, upload)
         raise wrong(expected, found)
 
 

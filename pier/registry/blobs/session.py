@@ -20,7 +20,7 @@ _log: Final = Logger("pier.registry")
 _HOP: Final = 64 << 10
 _CHECKPOINT: Final = 256 << 20
 _CHECKPOINT_SECONDS: Final = 600
-_BUSY: Final = "the upload is being written by another request"
+BUSY: Final = "the upload is being written by another request"
 
 
 @asynccontextmanager
@@ -29,7 +29,7 @@ async def turn(registry: Registry, repository: str, id: str, start: int | None) 
     with registry.underway.alone(id) as alone:
         upload = await status(registry, repository, id)
         if not alone:
-            raise out_of_order(upload, _BUSY)
+            raise out_of_order(upload, BUSY)
         if start is not None and start != upload.offset:
             raise out_of_order(upload)
         writer = await _writer(registry, upload)
@@ -46,7 +46,7 @@ async def _writer(registry: Registry, upload: Upload) -> Writer:
     try:
         return await registry.storage.resume(upload.location, upload.offset, upload.state)
     except Conflict as error:
-        raise out_of_order(upload, _BUSY) from error
+        raise out_of_order(upload, BUSY) from error
     except DataCorrupted as error:
         raise await _lost(registry, upload, error) from error
 
@@ -63,7 +63,7 @@ async def _unchanged(registry: Registry, upload: Upload) -> None:
     if registry.storage.exclusive:
         now = await status(registry, upload.repository, upload.id)
         if now.offset != upload.offset:
-            raise out_of_order(now, _BUSY)
+            raise out_of_order(now, BUSY)
 
 
 class Session:
@@ -150,7 +150,7 @@ class Session:
         offset, state = await self.writer.pause()
         now = self.registry.now()
         if not await self.registry.records.advance_upload(upload.id, upload.offset, offset, state, now):
-            raise out_of_order(await status(self.registry, upload.repository, upload.id), _BUSY)
+            raise out_of_order(await status(self.registry, upload.repository, upload.id), BUSY)
         self.upload = msgspec.structs.replace(upload, offset=offset, state=state, touched=now)
         self.taken = 0
         self._noted = self.registry.clock()

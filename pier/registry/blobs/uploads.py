@@ -28,7 +28,7 @@ async def begin(registry: Registry, repository: str) -> Upload:
 async def status(registry: Registry, repository: str, id: str) -> Upload:
     """How far it has come, durably. Raises Refusal BLOB_UPLOAD_UNKNOWN."""
     found = await registry.records.upload(repository, id) if len(id) <= _LONGEST_ID else None
-    if found is None or found.offset == CONDEMNED:
+    if found is None or found.offset < 0:
         raise unknown(id)
     return found
 

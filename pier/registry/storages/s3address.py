@@ -52,7 +52,7 @@ async def bucket_of(url: str) -> tuple[Bucket, AsyncExitStack]:
         signature_version="s3v4",
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
-        retries={"total_max_attempts": 4, "mode": "standard"},
+        retries={"total_max_attempts": 3, "mode": "standard"},
         connect_timeout=10,
         read_timeout=60,
         max_pool_connections=_CONNECTIONS,

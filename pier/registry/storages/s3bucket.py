@@ -70,10 +70,9 @@ class Bucket:
                 if start == before:
                     raise DataCorrupted(f"an object ends at {start}, before {stop}")
             except Unavailable:
-                tries = 1 if start > before else tries + 1
-                if tries >= _TRIES:
+                tries = 0 if start > before else tries + 1
+                if tries > 1:  # the client has tried several times each
                     raise
-                await asyncio.sleep(0.1 * 2**tries)
 
     async def delete(self, *keys: str) -> None:
         for key in keys:

@@ -30,6 +30,8 @@ def kind_of(code: str, message: str) -> PierError:
     """``code`` is S3's, or the HTTP status where there is no more."""
     if code in _ABSENT:
         return NotFound(f"no bytes there: {message}")
+    if code == "InvalidRange":
+        return DataCorrupted(f"an object is shorter than it was: {message}")
     if code in _UPLOAD_GONE:
         return DataCorrupted(f"the object storage has no such upload: {message}")
     if code in _FULL:

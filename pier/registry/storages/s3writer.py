@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from pier.errors import DataCorrupted, NoSpace
+from pier.errors import DataCorrupted, NoSpace, NotFound
 from pier.registry.storages.s3bucket import Bucket
 from pier.registry.storages.spool import Spool
 from pier.registry.threads import settled
@@ -124,8 +124,11 @@ class S3Writer:
     async def _load(self) -> None:
         """Have the tail that another request left at the beginning of what comes."""
         if not self._loaded:
-            async for piece in self._bucket.get(self._state.tail, 0, self._state.tail_size):
-                await self._spool.append(piece)
+            try:
+                async for piece in self._bucket.get(self._state.tail, 0, self._state.tail_size):
+                    await self._spool.append(piece)
+            except NotFound as error:
+                raise DataCorrupted("the end of an upload is gone") from error
             self._loaded = True
 
     async def _send(self) -> None:

@@ -1,0 +1,131 @@
+"""Blobs in a folder."""
+
+import os
+import re
+import resource
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from pier.errors import InvalidArgument, NoSpace, Unavailable
+from pier.linux import process
+from pier.registry.storages.folder import FolderStorage
+from pier.registry.storages.opening import open_storage
+from pier.testing.registry_storage import MIB, Again, StorageSuite, all_of, bytes_of, kept, paused, raised
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "blobs"
+
+
+@pytest.fixture
+async def storage(root: Path) -> AsyncIterator[FolderStorage]:
+    storage = FolderStorage(root)
+    yield storage
+    await storage.stop()
+
+
+@pytest.fixture
+async def again(root: Path) -> AsyncIterator[Again]:
+    made: list[FolderStorage] = []
+
+    async def open_again() -> FolderStorage:
+        made.append(FolderStorage(root))
+        return made[-1]
+
+    yield open_again
+    for each in made:
+        await each.stop()
+
+
+class TestFolder(StorageSuite):
+    pass
+
+
+async def test_a_blob_is_one_file_whose_descriptor_can_be_had(storage: FolderStorage, root: Path) -> None:
+    location = await kept(storage, b"hello")
+    file = root / location[:2] / location
+    assert file.read_bytes() == b"hello" and file.stat().st_mode & 0o777 == 0o600
+    descriptor = storage.open(location)
+    try:
+        assert os.pread(descriptor, 10, 1) == b"ello"
+    finally:
+        os.close(descriptor)
+    assert await storage.url(location, 60) is None
+
+
+async def test_a_link_is_not_followed(storage: FolderStorage, root: Path) -> None:
+    location = storage.location()
+    (root / location[:2] / location).symlink_to("/etc/passwd")
+    await raised(Unavailable, bytes_of(storage, location, 0, 1))
+    await raised(Unavailable, storage.resume(location, 0, b""))
+
+
+async def test_what_another_put_there_is_no_blob(storage: FolderStorage, root: Path) -> None:
+    (root / "ab" / "lost+found").mkdir()
+    (root / "notes.txt").write_text("x")
+    assert await all_of(storage) == []
+
+
+async def test_a_full_disk_loses_nothing(small_disk: Path) -> None:
+    storage = FolderStorage(small_disk / "blobs")
+    sound = await kept(storage, b"s" * MIB)
+    location = storage.location()
+    offset, state = await paused(storage, location, b"begin")
+    writer = await storage.resume(location, offset, state)
+    with pytest.raises(NoSpace):
+        for _ in range(40):
+            await writer.write(bytes(MIB))
+    reached, state = await writer.pause()
+    await writer.close()
+    assert reached >= offset
+    with pytest.raises(NoSpace):
+        for _ in range(100):
+            await storage.healthy()
+            await kept(storage, bytes(128 << 10))
+    assert await bytes_of(storage, sound, 0, MIB) == b"s" * MIB
+    await storage.delete(location, state)
+    await storage.healthy()
+    assert (await bytes_of(storage, await kept(storage, b"room"), 0, 4)) == b"room"
+    await storage.stop()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 16 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    process.run_sync(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(folder)])
+    yield folder
+    process.run_sync(["umount", str(folder)])
+
+
+async def test_a_limit_of_the_system_is_no_loss_either(storage: FolderStorage) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    used = len(os.listdir("/proc/self/fd"))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (used, limits[1]))
+    try:
+        held = []
+        with pytest.raises(Unavailable, match="Too many open files"):
+            while True:
+                held.append(await storage.resume(storage.location(), 0, b""))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    for writer in held:
+        await writer.close()
+    assert await all_of(storage) == []
+
+
+async def test_addresses(tmp_path: Path) -> None:
+    storage = await open_storage(f"file://{tmp_path}/a%20b")
+    await storage.healthy()
+    assert (tmp_path / "a b" / "00").is_dir()
+    await storage.stop()
+    for bad in ("", "/var/x", "file://host/x", "file:x", "file:///x?y", "gs://x", "s3://", "s3://b/p?x=y", "s3://b?x"):
+        with pytest.raises(InvalidArgument):
+            await open_storage(bad)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Unavailable, match=re.escape("the storage does not work")):
+        await open_storage(f"file://{tmp_path}/file/x")
