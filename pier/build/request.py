@@ -51,7 +51,7 @@ class BuildRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     archive, or a Dockerfile alone), an ``http(s)://`` URL of either, a Git URL with ``#ref:folder``, or empty: none.
     ``dockerfile``: the path of the Dockerfile below the root of ``local:dockerfile`` (where ``dockerfile_context`` says
     so) or of the context. ``contexts``: the named ones, by name: ``local:NAME``, ``docker-image://REF``, a URL,
-    ``target:STAGE``, ``oci-layout://...``.
+    ``target:STAGE``, ``oci-layout://STORE[:TAG][@DIGEST]``: STORE is the client's own name for it.
     ``platforms``: empty for the host's. ``no_cache``, or ``no_cache_filter``: names of stages.
     ``source_date_epoch``: seconds since 1970 for everything in the result, None for real times.
     ``entitlements``: ``security.insecure``, ``network.host``. ``check``: lint only. ``pull``: always ask the registry.

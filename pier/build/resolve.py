@@ -7,7 +7,9 @@ from typing import Any
 from pier.build.deps import Build
 from pier.build.dockerfile.fault import Fault
 from pier.build.dockerfile.images import ImageName, ImageWanted, ResolvedImage
+from pier.build.dockerfile.stages import LAYOUT
 from pier.build.export.steps import Part, Step, step
+from pier.build.layoutcontext import layout_image
 from pier.errors import InvalidArgument, NotFound, PierError
 from pier.images.image import Image
 from pier.images.lookup import find, is_whole_id
@@ -35,6 +37,8 @@ async def resolve(build: Build, wanted: Sequence[ImageWanted]) -> dict[ImageName
 
 async def _resolve(build: Build, wanted: ImageWanted) -> ResolvedImage:
     reference = wanted.name.reference
+    if reference.startswith(LAYOUT):
+        return await layout_image(build, wanted)
     with step(build.progress, build.request.id, f"[internal] load metadata for {reference}") as shown:
         image = await _image(build, wanted, shown)
     pins = build.deps.images.pins

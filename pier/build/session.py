@@ -34,6 +34,7 @@ class Session(Protocol):
         """The client's folder ``name``, up to date and unchanged (unless in place) until the block ends.
 
         Only what matches ``paths`` (all where empty) and not ``exclude`` need be brought. NotFound: it has none.
+        ``layout:REST`` is the OCI layout of a named context ``oci-layout://REST``.
         ``cache:N`` is the OCI layout that ``request.cache_from[N]``, of type local, names with ``src``.
         """
 

@@ -16,6 +16,7 @@ from pier.api.buildkit.exporters import is_folder
 from pier.api.buildkit.proto import session_pb2 as messages
 from pier.api.buildkit.sessions import Attached
 from pier.build.deps import Deps
+from pier.build.layoutcontext import FOLDER
 from pier.build.request import BuildRequest
 from pier.build.session import Folder
 from pier.errors import NotFound
@@ -27,6 +28,7 @@ _CREDENTIALS: Final = "/moby.filesync.v1.Auth/Credentials"
 _IGNORE: Final = ".dockerignore"
 _CACHE: Final = "cache:"
 _EXPORT: Final = "export"
+_LAYOUT: Final = "oci:"
 _LOCAL: Final = "local:"  # before the names of the client's stores
 _HUB: Final = "registry-1.docker.io"
 
@@ -49,6 +51,8 @@ class ClientSession:
     ) -> AbstractAsyncContextManager[Folder]:
         if name.startswith(_CACHE):
             return self._cache(self._request.cache_from[int(name.removeprefix(_CACHE))].attributes)
+        if name.startswith(FOLDER):
+            return self._layout(name.removeprefix(FOLDER))
         return filesync.folder(
             self._attached, self._deps, name, paths, exclude, keep=not self._reads_ahead(name, paths)
         )
@@ -56,6 +60,15 @@ class ClientSession:
     def _reads_ahead(self, name: str, paths: tuple[str, ...]) -> bool:
         """Whether it is only about the Dockerfile and what goes with it: a file or two, and not all of the folder."""
         return self._request.dockerfile_context == f"local:{name}" or any(path.endswith(_IGNORE) for path in paths)
+
+    @asynccontextmanager
+    async def _layout(self, name: str) -> AsyncIterator[Folder]:
+        """The client has found the digest."""
+        store, _, digest = name.partition("@")
+        root = parse_digest(digest)
+        of_client = ContentStore(self._attached, _LAYOUT + store.partition(":")[0])
+        async with layouts.fetched(of_client, root, self._deps.images.tmp) as path:
+            yield Folder(path, f"layout:{root}")
 
     @asynccontextmanager
     async def _cache(self, attributes: Mapping[str, str]) -> AsyncIterator[Folder]:

@@ -1,6 +1,7 @@
 """Which stages a target needs, and what each of their names means (pure)."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 import msgspec
 
@@ -11,6 +12,9 @@ from pier.build.dockerfile.variables import Expander
 from pier.errors import InvalidArgument
 from pier.oci.reference import parse_reference
 
+LAYOUT: Final = "oci-layout://"
+"""Before what a client calls an OCI layout that has an image."""
+
 
 class StageOrigin(msgspec.Struct, frozen=True):
     """Another stage of the file."""
@@ -19,7 +23,7 @@ class StageOrigin(msgspec.Struct, frozen=True):
 
 
 class ImageOrigin(msgspec.Struct, frozen=True):
-    """``reference`` is canonical, ``written`` as the user has it."""
+    """``reference`` is canonical, ``written`` as the user has it. Of an OCI layout both are the context's value."""
 
     reference: str
     written: str
@@ -147,6 +151,8 @@ class Stages:
             return StageOrigin(self.target(value.removeprefix("target:")))
         if value.startswith("docker-image://"):
             return self._image(value.removeprefix("docker-image://"), None)
+        if value.startswith(LAYOUT):
+            return ImageOrigin(value, value)
         return ContextOrigin(given, value)
 
     def _image(self, name: str, location: ast.Location | None) -> Origin:

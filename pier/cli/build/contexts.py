@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     Json = dict[str, Any]
 
 REMOTE = ("http://", "https://", "git://", "ssh://", "git@", "github.com/")
-GIVEN = ("docker-image://", "target:", "oci-layout://")
+GIVEN = ("docker-image://", "target:")
+LAYOUT = "oci-layout://"
 STDIN = "-"
 HEAD = 512
 MAGIC = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd")
@@ -129,7 +130,9 @@ class Contexts:
             name, equals, value = pair.partition("=")
             if not equals:
                 raise Failure(f"ERROR: invalid context value: {pair}, expected key=value")
-            if value.startswith(GIVEN) or is_remote(value):
+            if value.startswith(LAYOUT):
+                found[name] = self._layout(value.removeprefix(LAYOUT))
+            elif value.startswith(GIVEN) or is_remote(value):
                 found[name] = value
             elif os.path.isdir(value):
                 self._offers.folders[f"context:{name}"] = value
@@ -138,3 +141,13 @@ class Contexts:
                 raise Failure(f"ERROR: failed to get build context {name}: stat {value}: no such file or directory")
         if found:
             self._request["contexts"] = found
+
+    def _layout(self, given: str) -> str:
+        """``DIR[:TAG][@DIGEST]``: the folder is offered under a number. Raises Failure."""
+        rest, at, digest = given.partition("@")
+        path, colon, tag = rest.partition(":")
+        if not os.path.isfile(os.path.join(path, "index.json")):
+            raise Failure(f"ERROR: oci-layout reference {given!r} could not be resolved: {path} is no OCI layout")
+        name = f"{len(self._offers.folders)}{colon}{tag}{at}{digest}"
+        self._offers.folders[f"layout:{name}"] = path
+        return LAYOUT + name

@@ -137,8 +137,8 @@ def test_a_context_that_is_a_repository() -> None:
 
 
 def test_contexts_that_cannot_be_are_refused() -> None:
-    with pytest.raises(PierError, match="unsupported context source oci-layout"):
-        graph_of("FROM busybox\nCOPY --from=x a /", contexts={"x": "oci-layout://store"})
+    with pytest.raises(PierError, match="unsupported context source cargo"):
+        graph_of("FROM busybox\nCOPY --from=x a /", contexts={"x": "cargo://store"})
 
 
 PATHS = [
