@@ -93,10 +93,10 @@ async def _answer(app: App, call: Call) -> web.StreamResponse:
     except PierError as error:
         if not call.began:
             return failed(error)
-        _log.warning("an answer was broken off", path=request.path, reason=error.message)
+        _log.warning("an answer was broken off", path=request.rel_url.raw_path, reason=error.message)
         return _gone(request)
     except Exception as error:
-        _log.exception("a request failed", method=request.method, path=request.path)
+        _log.exception("a request failed", method=request.method, path=request.rel_url.raw_path)
         return _gone(request) if call.began else broken(error)
 
 
@@ -151,7 +151,7 @@ def _note(app: App, call: Call, response: web.StreamResponse | None, seconds: fl
     _access.info(
         "request",
         method=method,
-        path=call.request.path[:500],
+        path=call.request.rel_url.raw_path[:500],
         status=status,
         seconds=f"{seconds:.3f}",
         received=call.received,

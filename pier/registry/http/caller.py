@@ -22,7 +22,7 @@ def networks(texts: Sequence[str]) -> tuple[Network, ...]:
 def caller_of(request: web.BaseRequest, trusted: Sequence[Network]) -> Caller:
     peer = _peer(request)
     proxied = bool(trusted) and _within(peer, trusted)
-    address = _client(request.headers.get("X-Forwarded-For", ""), peer, trusted) if proxied else peer
+    address = client_address(request.headers.get("X-Forwarded-For", ""), peer, trusted) if proxied else peer
     scheme = "https" if request.secure else "http"
     host = request.headers.get("Host", "")
     if proxied:
@@ -36,7 +36,7 @@ def _peer(request: web.BaseRequest) -> str:
     return str(peer[0]) if isinstance(peer, tuple) else ""
 
 
-def _client(forwarded: str, peer: str, trusted: Sequence[Network]) -> str:
+def client_address(forwarded: str, peer: str, trusted: Sequence[Network]) -> str:
     """The last address of the chain that is no proxy of ours: what stands before it may be made up."""
     for hop in reversed([each.strip() for each in forwarded.split(",") if each.strip()]):
         peer = hop

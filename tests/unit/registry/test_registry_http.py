@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
+from pier.errors import InvalidArgument
 from pier.registry.http import pages, ranges
+from pier.registry.http.caller import client_address, networks
 from pier.registry.http.metrics import Metrics
 from pier.registry.http.routes import Endpoint, Match, match
 from pier.registry.refusals import Code, Refusal
@@ -130,3 +132,24 @@ def test_figures() -> None:
     assert 'pier_registry_sent_bytes_total{endpoint="blob"} 1000' in lines
     assert "pier_registry_uploads 3" in lines
     assert all(line.startswith(("# HELP pier_registry_", "# TYPE pier_registry_", "pier_registry_")) for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "expected"),
+    [
+        ("", "10.0.0.1"),
+        ("192.0.2.7", "192.0.2.7"),
+        ("203.0.113.9, 192.0.2.7, 10.0.0.2", "192.0.2.7"),
+        ("10.0.0.3, 10.0.0.2", "10.0.0.3"),
+        ("nonsense", "nonsense"),
+        ("2001:db8::1, ", "2001:db8::1"),
+    ],
+)
+def test_clients_behind_proxies(forwarded: str, expected: str) -> None:
+    """What stands before the last hop that is not ours may be made up."""
+    assert client_address(forwarded, "10.0.0.1", networks(["10.0.0.0/8"])) == expected
+
+
+def test_networks_that_are_none() -> None:
+    with pytest.raises(InvalidArgument, match="trusted_proxies"):
+        networks(["10.0.0.0/99"])

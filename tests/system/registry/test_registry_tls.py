@@ -1,0 +1,77 @@
+"""The registry over TLS, with a certificate that changes under it."""
+
+import asyncio
+import os
+import signal
+import ssl
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+
+from pier.oci.digest import sha256
+from pier.testing.registryserver import PierRegistry, pier_registry
+
+LARGE = os.urandom(5 << 20)
+
+
+def make_pair(folder: Path, serial: int) -> tuple[str, str]:
+    """A self-signed certificate for 127.0.0.1, and its key: the same files each time."""
+    certificate, key = str(folder / "cert.pem"), str(folder / "key.pem")
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "3", "-set_serial", str(serial)]
+    names = ["-subj", "/CN=registry", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run([*made, *names, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    return certificate, key
+
+
+async def shown_by(registry: PierRegistry) -> bytes:
+    """The certificate that a new connection is shown (DER)."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    host, _, port = registry.host.partition(":")
+    _, writer = await asyncio.open_connection(host, int(port), ssl=context)
+    data: bytes = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    writer.close()
+    return data
+
+
+def der_of(certificate: str) -> bytes:
+    return ssl.PEM_cert_to_DER_cert(Path(certificate).read_text())
+
+
+def spoil(path: str) -> None:
+    Path(path).write_text("nonsense")
+
+
+async def test_blobs_over_tls(tmp_path: Path) -> None:
+    certificate, key = make_pair(tmp_path, 1)
+    context = ssl.create_default_context(cafile=certificate)
+    async with pier_registry(tmp_path, tls_cert=certificate, tls_key=key) as registry, aiohttp.ClientSession() as http:
+        where = f"https://{registry.host}/v2/team/a/blobs/"
+
+        async def whole() -> AsyncIterator[bytes]:
+            yield LARGE
+
+        async with http.post(f"{where}uploads/?digest={sha256(LARGE)}", data=whole(), ssl=context) as answer:
+            assert answer.status == 201
+        async with http.get(f"{where}{sha256(LARGE)}", ssl=context) as answer:
+            assert await answer.read() == LARGE
+        async with http.get(f"{where}{sha256(LARGE)}", ssl=context, headers={"Range": "bytes=7-1000000"}) as answer:
+            assert await answer.read() == LARGE[7:1000001]
+
+
+async def test_a_new_certificate_without_a_restart(tmp_path: Path) -> None:
+    certificate, key = make_pair(tmp_path, 1)
+    async with pier_registry(tmp_path, tls_cert=certificate, tls_key=key) as registry:
+        assert await shown_by(registry) == der_of(certificate)
+        make_pair(tmp_path, 2)
+        second = der_of(certificate)
+        registry.child.send_signal(signal.SIGHUP)
+        async with asyncio.timeout(20):
+            while await shown_by(registry) != second:
+                pass
+        spoil(key)
+        registry.child.send_signal(signal.SIGHUP)
+        for _ in range(5):
+            assert await shown_by(registry) == second
