@@ -53,6 +53,7 @@ class Landing:
     links: list[tuple[str, str]] = field(default_factory=list)
     times: list[tuple[str, int]] = field(default_factory=list)
     _seen: dict[tuple[int, int], str] = field(default_factory=dict)
+    _arrived: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.places = Places(self.target, self.maker or self.attributes.owner or (0, 0))
@@ -83,9 +84,13 @@ class Landing:
 
     def _arrive(self, dest: str) -> str:
         """``dest`` without links; folders are made as far as it says that they are some."""
+        if dest in self._arrived:
+            return self._arrived[dest]
         self.places.make_folders(dest if dest.endswith("/") else dest.rpartition("/")[0])
         at = self.places.resolve(dest)
         self.places.make_folders(at.rpartition("/")[0])
+        if dest.endswith("/"):
+            self._arrived[dest] = at
         return at
 
     def _may_place(self, found: Found, below: dict[str, os.stat_result], at: str) -> bool:
