@@ -10,6 +10,7 @@ import pytest
 
 from pier.errors import InvalidArgument, NoSpace, Unavailable
 from pier.linux import process
+from pier.registry.storage import Storage
 from pier.registry.storages.folder import FolderStorage
 from pier.registry.storages.opening import open_storage
 from pier.testing.registry_storage import MIB, Again, StorageSuite, all_of, bytes_of, kept, paused, raised
@@ -53,7 +54,8 @@ async def test_a_blob_is_one_file_whose_descriptor_can_be_had(storage: FolderSto
         assert os.pread(descriptor, 10, 1) == b"ello"
     finally:
         os.close(descriptor)
-    assert await storage.url(location, 60) is None
+    there: Storage = storage
+    assert await there.url(location, 60) is None
 
 
 async def test_a_link_is_not_followed(storage: FolderStorage, root: Path) -> None:
