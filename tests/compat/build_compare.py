@@ -20,10 +20,10 @@ from typing import Final
 import docker
 
 from tests.compat.build_differences import Facts, differences, facts
-from tests.compat.build_pictures import BASE, BUILDS, EXACT
+from tests.compat.build_pictures import BASE, EXACT
 from tests.compat.docker_cli import Docker
 from tests.compat.pier_cli import Pier
-from tests.compat.real_builds import PACKAGES, PROJECTS, TIME, extent, picture, picture_file, prepared
+from tests.compat.real_builds import PACKAGES, PROJECTS, TIME, extent, picture, picture_file, prepared, without_syntax
 from tests.compat.rootfs import busybox_rootfs
 from tests.compat.saved_images import saved
 
@@ -76,9 +76,8 @@ class Comparison:
     def packages(self, folder: Path) -> None:
         """``builds/apt`` on both; then theirs get our images under the names that the projects begin from."""
         self._carry("debian")
-        project = Path(shutil.copytree(BUILDS / "apt", folder / "apt"))
-        text = (project / "Dockerfile").read_text()
-        (project / "Dockerfile").write_text(text.replace("# syntax=docker/dockerfile:1\n", ""))  # no hub in reach
+        project = prepared("apt", folder)
+        without_syntax(project)
         for name in PACKAGES:
             for cli in self.engines:
                 cli("build", "-q", "--no-cache", "--target", name, "-t", f"real-apt-{name}", str(project), timeout=LONG)

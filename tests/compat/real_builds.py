@@ -72,6 +72,12 @@ def prepared(name: str, folder: Path) -> Path:
     return project
 
 
+def without_syntax(project: Path) -> None:
+    """For BuildKit where no registry is in reach, from which it would fetch a front end."""
+    file = project / "Dockerfile"
+    file.write_text(re.sub(r"^# syntax=.*\n", "", file.read_text()))
+
+
 def picture_file(name: str) -> Path:
     return BUILDS / "real" / f"{name}.json"
 

@@ -14,12 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.compat.build_pictures import BUILDS
-from tests.compat.conftest import docker_program
+from tests.compat.conftest import Engine, SharedFolder, docker_program
 from tests.compat.docker_cli import Docker, eventually
 from tests.compat.pier_cli import Pier
 from tests.compat.plugins import with_plugins
-from tests.compat.real_builds import PACKAGES, PROJECTS, picture, picture_file, prepared
+from tests.compat.real_builds import PACKAGES, PROJECTS, picture, picture_file, prepared, without_syntax
 from tests.compat.test_builds import parts, steps, uncached
 
 LONG = 900.0
@@ -43,7 +42,9 @@ def builder(session_cli: Docker, tmp_path_factory: pytest.TempPathFactory) -> Do
 def projects(builder: Docker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
     """All of them, built as ``real-<name>``, four at a time: where their folders are."""
     folder = tmp_path_factory.mktemp("projects")
-    found = {name: prepared(name, folder) for name in PROJECTS}
+    found = {name: prepared(name, folder) for name in (*PROJECTS, "apt")}
+    if not isinstance(builder, Pier):
+        without_syntax(found["apt"])
     with ThreadPoolExecutor(len(PACKAGES)) as pool:
         list(pool.map(partial(begun, builder, found), PACKAGES))
     yield found
@@ -51,7 +52,7 @@ def projects(builder: Docker, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 def begun(builder: Docker, found: dict[str, Path], package: str) -> None:
-    builder("build", "-q", "--target", package, "-t", package, str(BUILDS / "apt"), timeout=LONG)
+    builder("build", "-q", "--target", package, "-t", package, str(found["apt"]), timeout=LONG)
     build(builder, MADE_FROM[package], found[MADE_FROM[package]])
 
 
@@ -70,20 +71,21 @@ def answer(cli: Docker, container: str, port: int) -> str:
 
 @pytest.mark.parametrize("name", [*PROJECTS, *(f"apt-{package}" for package in PACKAGES)])
 def test_as_docker_builds_it(projects: dict[str, Path], cli: Docker, name: str) -> None:
-    made = picture(cli, f"real-{name}" if name in projects else name.removeprefix("apt-"), name)
+    made = picture(cli, f"real-{name}" if name in PROJECTS else name.removeprefix("apt-"), name)
     ours, theirs = (dict(parts(each)) for each in (made, json.loads(picture_file(name).read_text())))
     assert {key: (ours.get(key), theirs.get(key)) for key in ours | theirs if ours.get(key) != theirs.get(key)} == {}
 
 
 def test_packages_come_again_from_the_cache(builder: Docker, projects: dict[str, Path]) -> None:
-    done = builder("build", "--progress", "plain", "--target", "node", str(BUILDS / "apt"), timeout=LONG)
+    done = builder("build", "--progress", "plain", "--target", "node", str(projects["apt"]), timeout=LONG)
     assert uncached(steps(done.err)) == set()
 
 
 def test_apt_finds_what_it_fetched_before(builder: Docker, projects: dict[str, Path], cli: Docker) -> None:
     """The cache mount keeps the packages: the same installation needs no network for them."""
-    flags = ("--no-cache", "--target", "gcc", "-t", "real-again", "--progress", "plain")
-    done = builder("build", *flags, str(BUILDS / "apt"), timeout=LONG)
+    otherwise = "DEBIAN_FRONTEND=Noninteractive"  # the same to debconf; --no-cache would empty Docker's cache mounts
+    flags = ("--build-arg", otherwise, "--target", "gcc", "-t", "real-again", "--progress", "plain")
+    done = builder("build", *flags, str(projects["apt"]), timeout=LONG)
     cli("rmi", "real-again")
     assert "Need to get 0 B/" in done.err
 
@@ -157,19 +159,44 @@ def test_nginx(builder: Docker, projects: dict[str, Path], cli: Docker) -> None:
     assert uncached(build(builder, "nginx", projects["nginx"])) == set()
 
 
-def test_in_a_container_that_has_only_the_socket(projects: dict[str, Path], cli: Docker) -> None:
-    """The client's folder is one of the container's: the engine is handed the files, not a path."""
-    socket = cli.host.removeprefix("unix://")
-    mounts = ("-v", f"{socket}:/run/pier.sock", "-v", f"{ROOT}:/pier:ro")
+@pytest.fixture
+def tools(folder: SharedFolder) -> SharedFolder:
+    """The docker command and buildx, for a container."""
+    buildx = with_plugins(docker_program(), "", folder.here, "", ["docker-buildx"])
+    shutil.copy(buildx.argv()[0], folder.here / "docker")
+    plugin = folder.here / "cli-plugins/docker-buildx"
+    found = plugin.resolve()
+    plugin.unlink()
+    shutil.copy(found, plugin)
+    return folder
+
+
+def inside(engine: Engine, cli: Docker, build: str, *args: str) -> None:
+    """``build`` and again from the cache, in a container: its client's folder is not one that the engine sees."""
+    socket = "/" + str(Path(cli.host.removeprefix("unix://")).relative_to(engine.root))
     script = (
         "mkdir /project && cd /project && echo inside > file && "
-        "printf 'FROM scratch\nCOPY file /\nCMD [\"/none\"]\n' > Dockerfile && "
-        f"{PIER} build -q -t real-inside . && {PIER} build -q -t real-inside ."
+        "printf 'FROM scratch\\nCOPY file /\\nCMD [\"/none\"]\\n' > Dockerfile && "
+        f"{build} -q -t real-inside . && {build} -q -t real-inside ."
     )
-    env = ("-e", "PYTHONPATH=/pier", "-e", "PYTHONDONTWRITEBYTECODE=1", "-e", "PIER_HOST=unix:///run/pier.sock")
-    done = cli("run", "--rm", *mounts, *env, "python", "sh", "-ec", script)
-    assert len(set(done.lines)) == 1
+    done = cli("run", "--rm", "-v", f"{socket}:/run/engine.sock", *args, "python", "sh", "-ec", script)
+    assert len(set(done.lines)) == 1 == len(done.lines) - 1
     container = cli("create", "real-inside").out
     assert b"inside" in cli("cp", f"{container}:/file", "-").stdout
     cli("rm", container)
     cli("rmi", "real-inside")
+
+
+@pytest.mark.parametrize("buildkit", ["1", "0"])
+def test_docker_in_a_container_that_has_only_the_socket(
+    projects: dict[str, Path], engine: Engine, cli: Docker, tools: SharedFolder, buildkit: str
+) -> None:
+    env = ("DOCKER_HOST=unix:///run/engine.sock", "DOCKER_CONFIG=/tools", f"DOCKER_BUILDKIT={buildkit}")
+    flags = [word for each in env for word in ("-e", each)]
+    inside(engine, cli, "/tools/docker build", *flags, "-v", f"{tools.there}:/tools")
+
+
+def test_pier_in_a_container_that_has_only_the_socket(projects: dict[str, Path], engine: Engine, cli: Docker) -> None:
+    env = ("PIER_HOST=unix:///run/engine.sock", "PYTHONPATH=/pier", "PYTHONDONTWRITEBYTECODE=1")
+    flags = [word for each in env for word in ("-e", each)]
+    inside(engine, cli, f"{PIER} build", *flags, "-v", f"{ROOT}:/pier:ro")
