@@ -13,8 +13,8 @@ from pier.registry.http.app import App, handle
 _FIRST_REQUEST: Final = 30.0
 _LAST_WORDS: Final = 2.0
 _LONGEST_HEADER: Final = 32 << 10
-_BUFFER: Final = 256 << 10
-"""Of a connection that uploads, twice: large enough for the disk's sake, small enough for a hundred of them."""
+_BUFFER: Final = 64 << 10
+"""Of a connection at first; :meth:`pier.registry.http.call.Call.body` raises it where there is room."""
 
 
 class Connection(RequestHandler):
