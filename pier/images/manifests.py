@@ -106,9 +106,9 @@ async def write(
     credentials: Credentials | None,
     progress: Progress,
 ) -> Digest:
-    """Bring ``entries`` and the blobs that they name to ``target``'s repository, then the list ``document`` itself.
+    """Bring ``entries`` of other repositories, and their blobs, to ``target``'s; then the list ``document`` itself.
 
-    Blobs of other repositories on the registry are mounted, or copied where it does not mount. Says what was
+    Blobs are mounted, or copied where the registry does not mount. Says what was
     pushed, and the list's digest as ``aux``. Raises the kinds of a registry that refuses.
     """
     repository = await _reached(registries, target, credentials, push=True)
@@ -116,9 +116,10 @@ async def write(
         parsed = parse_manifest(entry.raw, entry.media_type)
         if isinstance(parsed, Index):
             raise InvalidArgument(f"{entry.source.canonical} is a manifest list")
-        if entry.source.path != target.path:
-            source = await registries.repository(entry.source, credentials)
-            await _bring(repository, source, [parsed.config, *parsed.layers])
+        if entry.source.path == target.path:
+            continue
+        source = await registries.repository(entry.source, credentials)
+        await _bring(repository, source, [parsed.config, *parsed.layers])
         digest = sha256(entry.raw)
         await push.put_manifest(repository, digest, entry.raw, parsed.media_type)
         progress({"status": f"Pushed ref {target.name}@{digest} with digest: {digest}"})

@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import socket
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -74,34 +75,46 @@ async def running(argv: list[str], ready: bytes) -> AsyncIterator[process.Child]
     reader, writer = os.pipe()
     child = await process.spawn(argv, stdin=process.DEVNULL, stdout=writer, stderr=writer)
     os.close(writer)
-    stream = asyncio.StreamReader(limit=1 << 20)
-    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(reader, "rb")
-    )
-    drain: asyncio.Task[None] | None = None
+    output = _Output(reader, ready)
     try:
-        await asyncio.wait_for(_until_ready(stream, argv, ready), 20)
-        drain = asyncio.create_task(_drain(stream))
+        if not await asyncio.wait_for(output.listens, 20):
+            raise RuntimeError(f"{argv[0]} ended early: {output.said.decode(errors='replace')}")
         yield child
     finally:
         child.send_signal(signal.SIGTERM)
         await child.wait()
-        if drain:
-            drain.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await drain
-        transport.close()
+        output.thread.join()
 
 
-async def _until_ready(stream: asyncio.StreamReader, argv: list[str], ready: bytes) -> None:
-    said = b""
-    while line := await stream.readline():
-        said += line
-        if ready in line:
-            return
-    raise RuntimeError(f"{argv[0]} ended early: {said.decode(errors='replace')}")
+class _Output:
+    """Reads what a program prints, in a thread: a test that blocks the loop must not block the program.
 
+    ``listens`` becomes true with the first line that has ``ready`` in it, false when the program ends before.
+    """
 
-async def _drain(stream: asyncio.StreamReader) -> None:
-    while await stream.read(65536):
-        pass
+    def __init__(self, descriptor: int, ready: bytes) -> None:
+        self.said = b""
+        self._loop = asyncio.get_running_loop()
+        self.listens: asyncio.Future[bool] = self._loop.create_future()
+        self.thread = threading.Thread(target=self._read, args=(descriptor, ready), daemon=True)
+        self.thread.start()
+
+    def _read(self, descriptor: int, ready: bytes) -> None:
+        with os.fdopen(descriptor, "rb") as pipe:
+            for line in pipe:
+                self.said += line
+                if ready in line:
+                    self._tell(True)
+                    break
+            else:
+                self._tell(False)
+            while pipe.read1():
+                pass
+
+    def _tell(self, listens: bool) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(self._settle, listens)
+
+    def _settle(self, listens: bool) -> None:
+        if not self.listens.done():
+            self.listens.set_result(listens)

@@ -81,9 +81,9 @@ def _digest(found: Json) -> str:
 
 def _show(call: Call, entries: list[Json], one: bool) -> int:
     if call.flag("verbose"):
-        say(documents.indented(entries[0] if one else entries))
+        say(documents.verbose(entries[0] if one else entries))
     elif one:
-        say(documents.indented(documents.plain(entries[0])))
+        say(documents.plain(entries[0]))
     else:
         say(documents.list_of(entries)[0])
     return 0
@@ -123,7 +123,7 @@ def _push(call: Call, target: Reference, entries: list[Json]) -> None:
         pushed = manifests.write(call.client, target.canonical, body, call.flag("insecure"), _auth(call, target))
         progress.show(pushed, on_aux=lambda told: say(str(told["Digest"])))
     except Answer as error:
-        raise Failure(str(error)) from error
+        raise _failure(error) from error
 
 
 def remove(call: Call) -> int:
@@ -161,7 +161,13 @@ def _read(call: Call, reference: Reference) -> Json:
     try:
         return manifests.read(call.client, reference.canonical, call.flag("insecure"), _auth(call, reference))
     except Answer as error:
-        raise Failure(str(error)) from error
+        raise _failure(error) from error
+
+
+def _failure(error: Answer) -> Failure:
+    if "page not found" in str(error):
+        return Failure("this daemon does not speak to registries for manifests: it must be a pierd")
+    return Failure(str(error))
 
 
 def _auth(call: Call, reference: Reference) -> str:

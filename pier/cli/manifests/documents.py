@@ -28,9 +28,14 @@ def record(reference: str, found: Json) -> Json:
     return {"Ref": reference, "Descriptor": ordered, "Raw": raw, kind: json.loads(b64decode(raw))}
 
 
-def plain(entry: Json) -> Any:
+def plain(entry: Json) -> str:
     """The manifest itself, in its own order."""
-    return json.loads(b64decode(entry["Raw"]))
+    return indented(json.loads(b64decode(entry["Raw"])))
+
+
+def verbose(entries: Json | list[Json]) -> str:
+    """One record, or several."""
+    return escaped(indented(entries))
 
 
 def platform_of(entry: Json) -> Json:
@@ -48,7 +53,7 @@ def list_of(entries: list[Json]) -> tuple[str, str]:
         about = {name: descriptor[name] for name in ("mediaType", "size", "digest")}
         descriptors.append({**about, "platform": platform_of(entry)})
     kind = OCI_INDEX if descriptors[0]["mediaType"] == OCI_MANIFEST else DOCKER_LIST
-    return indented({"schemaVersion": 2, "mediaType": kind, "manifests": descriptors}, 3), kind
+    return escaped(indented({"schemaVersion": 2, "mediaType": kind, "manifests": descriptors}, 3)), kind
 
 
 def require_platforms(entries: list[Json]) -> None:
@@ -60,4 +65,4 @@ def require_platforms(entries: list[Json]) -> None:
 
 
 def indented(value: Any, indent: int | str = "\t") -> str:
-    return escaped(json.dumps(value, indent=indent, ensure_ascii=False))
+    return json.dumps(value, indent=indent, ensure_ascii=False)
