@@ -26,7 +26,7 @@ def digest(root: int, selector: Selector, ignored: Matcher | None, known: Known 
     excluded = Matcher(selector.exclude) if selector.exclude else None
     tops: list[tuple[Found, dict[str, os.stat_result]]] = []
     for pattern in selector.patterns:
-        for found in find(root, pattern, ignored):
+        for found in find(root, pattern, ignored, deep=selector.parents):
             below = walk(root, found, skipping(found, ignored, excluded)) if found.is_folder else {}
             tops.append((found, below))
     facts = {

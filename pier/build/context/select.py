@@ -53,9 +53,10 @@ def opened_tree(folder: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def find(root: int, pattern: str, excluded: Matcher | None = None) -> list[Found]:
+def find(root: int, pattern: str, excluded: Matcher | None = None, *, deep: bool = False) -> list[Found]:
     """What ``pattern`` names below ``root``, by name. As Docker has it, a pattern may match nothing at all.
 
+    ``deep``: ``**`` is any number of folders, none too (``--parents``); else it is what ``*`` is.
     NotFound where a name without wildcards, or the folder in which names are matched, is not there; InvalidArgument
     for no pattern.
     """
@@ -67,7 +68,7 @@ def find(root: int, pattern: str, excluded: Matcher | None = None) -> list[Found
         folder = "/".join(parts[:wild])
         if _look(root, folder) is None or _left_out(folder, excluded):
             raise NotFound(f"lstat /{folder}: no such file or directory")
-        matched = sorted(_expand(root, folder, parts[wild:]))
+        matched = sorted(set(_Expansion(root, excluded, deep).expand(folder, parts[wild:])))
         return [_found(root, name, excluded) for name in matched if not _left_out(name, excluded)]
     name = "/".join(parts)
     if _left_out(name, excluded):
@@ -110,18 +111,27 @@ def _led_to(root: int, name: str) -> str:
     return evaluate(root, name).lstrip("/")
 
 
-def _expand(root: int, above: str, parts: list[str]) -> Iterator[str]:
-    """Paths that match ``parts``, of which the first is wild: only what is there, and no links are followed for it."""
-    part, rest = parts[0], parts[1:]
-    matches = matcher(part) if is_wild(part) else part.__eq__
-    for name in _names(root, above):
-        if not matches(name):
-            continue
-        path = f"{above}/{name}" if above else name
-        if rest:
-            yield from _expand(root, path, rest) if _is_folder(root, path) else ()
-        else:
-            yield path
+@dataclass(frozen=True, slots=True)
+class _Expansion:
+    root: int
+    excluded: Matcher | None
+    deep: bool
+
+    def expand(self, above: str, parts: list[str]) -> Iterator[str]:
+        """Paths that match ``parts``, of which the first is wild: only what is there. No links are followed for it."""
+        part, rest = parts[0], parts[1:]
+        any_depth = self.deep and part == "**" and bool(rest)
+        if any_depth:
+            yield from self.expand(above, rest)
+        matches = matcher(part) if is_wild(part) else part.__eq__
+        for name in _names(self.root, above):
+            path = f"{above}/{name}" if above else name
+            if not matches(name):
+                continue
+            if not rest:
+                yield path
+            elif _is_folder(self.root, path) and not _left_out(path, self.excluded):
+                yield from self.expand(path, parts if any_depth else rest)
 
 
 def _names(root: int, folder: str) -> list[str]:

@@ -117,7 +117,7 @@ class _Copying:
         """Make the folders and list the files: what is to be moved, and the archives to be unpacked, in order."""
         ignored = Matcher(source.exclude) if isinstance(source, Files) and source.exclude else None
         excluded = Matcher(self._op.exclude) if self._op.exclude else None
-        matches = find(there, item.path, ignored)
+        matches = find(there, item.path, ignored, deep=self._op.parents)
         attributes = Attributes(self._owner, self._mode, isinstance(source, Rootfs))
 
         def begin() -> Landing:

@@ -9,6 +9,7 @@ from pier.build.context.contents import reading
 from pier.build.context.files import Files
 from pier.build.graph import Copy, CopyItem, Rootfs
 from pier.build.ops import copy
+from pier.build.ops.op import Result
 from pier.build.session import Folder
 from pier.build.worktree import worktree
 from pier.errors import InvalidArgument
@@ -65,3 +66,39 @@ async def test_a_folder_that_is_in_the_way_of_one_file_of_many(steps: Steps, con
         base = await tree.commit()
     with pytest.raises(InvalidArgument, match=r"^cannot replace to directory /new/sub/7 with file$"):
         await copied(steps, context, base, "a", dest="/new")
+
+
+@pytest.fixture
+def packages(tmp_path: Path) -> Path:
+    folder = tmp_path / "packages"
+    for name in ("p.json", "a/p.json", "a/b/p.json", "a/b/c/x.txt", "d/x.txt"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    (folder / "a").chmod(0o750)
+    (folder / "link").symlink_to("a")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("pattern", "made"),
+    [
+        ("a/b/p.json", {"a/b/p.json"}),
+        ("a/./b/p.json", {"b/p.json"}),
+        ("**/p.json", {"p.json", "a/p.json", "a/b/p.json"}),
+        ("./**/x.txt", {"a/b/c/x.txt", "d/x.txt"}),
+        ("a/./**/*.txt", {"b/c/x.txt"}),
+        ("a/**", {"a/p.json", "a/b/p.json", "a/b/c/x.txt"}),
+        ("*/p.json", {"a/p.json"}),
+        ("a", {"a/p.json", "a/b/p.json", "a/b/c/x.txt"}),
+        ("**/none", set()),
+    ],
+)
+async def test_parents(steps: Steps, packages: Path, pattern: str, made: set[str]) -> None:
+    op = Copy(items=(CopyItem(pattern, input=1),), dest="/new/", base=0, parents=True)
+    inputs: list[Result] = [steps.base, Files(Folder(packages, "", in_place=True))]
+    layer = await copy.execute(steps.build(), vertex(op), inputs)
+    async with reading(steps.build(), layer) as root:
+        found = {str(each.relative_to(root / "new")) for each in (root / "new").rglob("*") if each.is_file()}
+        assert found == made
+        if (root / "new/a").exists():
+            assert (root / "new/a").stat().st_mode & 0o777 == 0o750
