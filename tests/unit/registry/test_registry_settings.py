@@ -6,6 +6,7 @@ import pytest
 
 from pier.errors import InvalidArgument
 from pier.registry.configuration import FIELDS, load
+from pier.registry.reference import table
 
 
 def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path: Path) -> None:
@@ -48,3 +49,8 @@ def test_what_is_refused(
 
 def test_every_setting_says_what_it_is_for() -> None:
     assert [field.name for field in FIELDS.values() if not field.help] == []
+
+
+def test_the_manual_has_them_all() -> None:
+    """``python -m pier.registry.reference`` prints the table."""
+    assert table() in (Path(__file__).resolve().parents[3] / "docs/user/registry.md").read_text()

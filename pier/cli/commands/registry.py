@@ -1,0 +1,79 @@
+"""``registry serve``: become the registry's process."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from pier.cli.call import Call
+from pier.cli.command import Command, Failure, Flag
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+DETAILS = """
+One command is a registry: it keeps its database and its blobs under --root, and answers on 127.0.0.1:5000.
+
+Settings also come from a file (--config, TOML, the flags' names with underscores) and from variables
+(PIER_REGISTRY_LISTEN and so on). A flag wins over a variable, and that over the file. SIGHUP reads the certificate
+again; SIGTERM waits for transfers that are under way.
+"""
+
+
+def serve(call: Call) -> int:
+    """Run the server in place of this process."""
+    python = os.path.join(ROOT, ".venv", "bin", "python")
+    if not os.access(python, os.X_OK):
+        python = sys.executable
+    path = os.environ.get("PYTHONPATH")
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{path}" if path else ROOT}
+    words = [python, "-P", "-m", "pier.daemon.registry", "serve", *_given(call)]
+    sys.stdout.flush()
+    try:
+        os.execve(python, words, environment)
+    except OSError as error:
+        raise Failure(f"cannot run {python}: {error.strerror}") from None
+
+
+def _given(call: Call) -> list[str]:
+    words = []
+    for name, value in call.values.items():
+        for each in value if isinstance(value, list) else [value]:
+            words.append(f"--{name}={str(each).lower() if isinstance(each, bool) else each}")
+    return words
+
+
+SERVE = Command(
+    serve,
+    "",
+    (
+        Flag("config", "string", "File of settings (default: /etc/pier/registry.toml, where there is one)"),
+        Flag("access-log", "bool", "Log a line for each request", default=True),
+        Flag("collect-every", "int", "Seconds between two collections of what nothing refers to", default=15),
+        Flag(
+            "database", "string", "sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME (default: ROOT/registry.db)"
+        ),
+        Flag("idle-timeout", "int", "Seconds that a client may send or take nothing", default=120),
+        Flag("largest-manifest", "int", "Bytes of the largest manifest that is taken", default=4194304),
+        Flag("lease", "int", "Seconds that a pushed blob is kept for the manifest that will refer to it", default=3600),
+        Flag("listen", "list", "HOST:PORT to listen on, also several (default: 127.0.0.1:5000)"),
+        Flag("log-level", "string", "debug, info, warn, error", default="info"),
+        Flag("metrics-listen", "string", "HOST:PORT of a listener for /metrics alone (default: with the rest)"),
+        Flag("redirect", "bool", "Send clients to the object storage for blobs, where it allows"),
+        Flag("root", "string", "Folder of the database and the blobs", default="/var/lib/pier-registry"),
+        Flag("stop-wait", "int", "Seconds that transfers under way have when the registry stops", default=60),
+        Flag("storage", "string", "file:///PATH or s3://BUCKET/PREFIX?endpoint=URL (default: ROOT/blobs)"),
+        Flag("tls-cert", "string", "File of the TLS certificate and its chain; read again on SIGHUP"),
+        Flag("tls-key", "string", "File of the certificate's key"),
+        Flag("trusted-proxies", "list", "Networks of proxies whose X-Forwarded-For and -Proto are believed"),
+        Flag("upload-life", "int", "Seconds after which an upload that nobody goes on with ends", default=86400),
+    ),
+    maximum=0,
+    details=DETAILS,
+    examples=(
+        ("pier registry serve", "For this machine alone, on 127.0.0.1:5000"),
+        (
+            "pier registry serve --listen :443 --tls-cert /etc/pier/cert.pem --tls-key /etc/pier/key.pem",
+            "For a team",
+        ),
+        ("pier registry serve --config /etc/pier/registry.toml", "With all that a file can say"),
+    ),
+)
