@@ -118,6 +118,32 @@ def test_what_others_were_granted_is_not_cached_for_all(pier: Pier, project: Pat
     assert f"{entitlement} is not allowed" in pier.fails("build", where)
 
 
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (["ENV A=0123456789", *["ENV A=$A$A"] * 40], "more than 1048576 characters"),
+        (["ARG A=0123456789", *["ARG A=${A}${A:-x}${A:+$A}"] * 40], "more than 1048576 characters"),
+        (["ENV A=0123456789", *["ENV A=${A//?/$A}"] * 10], "more than 1048576 characters"),
+        (
+            ["ENV A=0123456789", *["ENV A=$A$A"] * 16, *[f"ENV A{n}=$A" for n in range(2000)]],
+            "expand to more than 33554432 characters",
+        ),
+        (["ENV A=0123456789", *["ENV A=$A$A"] * 16, *["RUN : $A"] * 2000], "did not complete successfully"),
+    ],
+)
+def test_variables_that_grow(pier: Pier, machine: RunningEngine, project: Path, lines: list[str], words: str) -> None:
+    """A few lines ask for terabytes."""
+    before = peak(machine)
+    assert words in pier.fails("build", dockerfile(project, "FROM box", *lines))
+    assert peak(machine) - before < 400
+
+
+def peak(engine: RunningEngine) -> int:
+    """The most memory that the daemon has had, in MiB."""
+    lines = Path(f"/proc/{engine.pid}/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) // 1024
+
+
 def test_five_hundred_stages(pier: Pier, project: Path) -> None:
     stages = [f"FROM s{n - 1} AS s{n}\nENV N{n}={n}" for n in range(1, 500)]
     pier("build", "-t", "many", dockerfile(project, "FROM scratch AS s0", *stages))

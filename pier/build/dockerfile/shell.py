@@ -14,6 +14,9 @@ from pier.build.dockerfile.space import is_space
 _SPECIAL: Final = frozenset("@*#?-$!0")  # a shell's own parameters: never set here
 _END: Final = ""
 _DEEPEST: Final = 100  # substitutions in substitutions
+_LONGEST: Final = 1 << 20  # what variables may bring into one word: no program could be given more
+_MOST_SHOWN: Final = 4 << 10
+_TOO_LONG: Final = f"its variables have more than {_LONGEST} characters"
 
 
 class ExpansionError(ValueError):
@@ -48,12 +51,14 @@ def plain_words(text: str, *, raw: bool) -> list[str]:
 
 
 def visible(text: str, variables: Mapping[str, str], escape: str = "\\") -> str:
-    """The text with the variables that are set, for people to read; as it is where it is malformed.
+    """The text with the variables that are set, for people to read; as it is where it is malformed, or grows too long.
 
     As BuildKit names its steps: quotes stay, with the escapes in them; other escapes go.
     """
     try:
-        return _Lexer(text, variables, escape, raw=True, keep_unset=True).run(raw_escapes=False).text()
+        return (
+            _Lexer(text, variables, escape, raw=True, keep_unset=True, most=_MOST_SHOWN).run(raw_escapes=False).text()
+        )
     except ExpansionError:
         return text
 
@@ -102,12 +107,15 @@ class _Lexer:
         quotes: bool = True,
         raw: bool = False,
         keep_unset: bool = False,
+        most: int = _LONGEST,
     ) -> None:
         self.used: set[str] = set()
         self.unset: set[str] = set()
         self._source = source
         self._at = 0
         self._depth = 0
+        self._brought = 0
+        self._most = most
         self._variables = variables
         self._escape = escape
         self._quotes = quotes
@@ -191,6 +199,14 @@ class _Lexer:
         return self._escape + following if self._raw else following
 
     def _dollar(self) -> str:
+        """Values that hold themselves twice, and so on, are as short to write as any."""
+        found = self._substituted()
+        self._brought += len(found)
+        if self._brought > self._most:
+            raise _Malformed(_TOO_LONG)
+        return found
+
+    def _substituted(self) -> str:
         begin = self._at
         self._at += 1
         if self._peek() == "{":
@@ -283,7 +299,10 @@ class _Lexer:
             self._at += 1
         pattern = self._operand("/", raw_escapes=True)
         new = self._operand("}", raw_escapes=True)
-        return replaced(self._value(name) or "", pattern, new, every=every)
+        value = self._value(name) or ""
+        if len(value) * len(new) > _LONGEST * 64:
+            raise _Malformed(_TOO_LONG)
+        return replaced(value, pattern, new, every=every)
 
 
 class _Malformed(Exception):

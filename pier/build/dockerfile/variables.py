@@ -20,6 +20,7 @@ PROXIES: Final = (
     "all_proxy",
 )
 """Arguments that every RUN has without an ARG, and that change nothing of what it makes."""
+_MOST: Final = 32 << 20
 
 DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -30,22 +31,34 @@ def proxies(build_args: Mapping[str, str]) -> tuple[str, ...]:
 
 
 class Expander:
-    """Expands the words of one file; what fails is a Fault of the instruction at ``location``."""
+    """Expands the words of one file; what fails is a Fault of the instruction at ``location``.
+
+    So is more of them than anybody needs: a few lines can ask for more than there is memory.
+    """
 
     def __init__(self, dockerfile: Dockerfile) -> None:
         self._dockerfile = dockerfile
+        self._made = 0
 
     def word(self, word: str, variables: Mapping[str, str], location: Location, *, raw: bool = False) -> str:
         try:
-            return expand(word, variables, self._dockerfile.escape, raw=raw).text
+            return self._counted(expand(word, variables, self._dockerfile.escape, raw=raw).text, word, location)
         except ExpansionError as error:
             raise self.fault(str(error), location) from error
 
     def words(self, word: str, variables: Mapping[str, str], location: Location) -> list[str]:
         try:
-            return expand_words(word, variables, self._dockerfile.escape)
+            words = expand_words(word, variables, self._dockerfile.escape)
+            self._counted("".join(words), word, location)
+            return words
         except ExpansionError as error:
             raise self.fault(str(error), location) from error
+
+    def _counted(self, made: str, word: str, location: Location) -> str:
+        self._made += max(len(made) - len(word), 0)
+        if self._made > _MOST:
+            raise self.fault(f"the variables of the Dockerfile expand to more than {_MOST} characters", location)
+        return made
 
     def fault(self, reason: str, location: Location | None) -> Fault:
         return Fault(reason, location, self._dockerfile.sources)
