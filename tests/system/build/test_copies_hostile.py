@@ -74,8 +74,8 @@ def files(steps: Steps, rootfs: Rootfs) -> dict[str, str]:
     return {str(each.relative_to(root)): each.read_text() for each in found}
 
 
-def op(path: str, dest: str, *, unpack: bool = False, **more: object) -> Copy:
-    return Copy(items=(CopyItem(path, input=1, unpack=unpack),), dest=dest, base=0, **more)  # type: ignore[arg-type]
+def op(path: str, dest: str, *, unpack: bool = False) -> Copy:
+    return Copy(items=(CopyItem(path, input=1, unpack=unpack),), dest=dest, base=0)
 
 
 UP = "../" * 40
