@@ -22,7 +22,7 @@ class FolderWriter:
     What is counted is what the file has, so that a piece that failed half-way is promised to nobody.
     """
 
-    def __init__(self, threads: Executor, path: Path, offset: int, descriptor: int, made: bool) -> None:
+    def __init__(self, threads: Executor, path: Path, offset: int, descriptor: int, made: bool, cut: bool) -> None:
         self._threads = threads
         self._path = path
         self._descriptor = descriptor
@@ -32,7 +32,7 @@ class FolderWriter:
         self._made = made
         self._named = offset > 0
         self._synced = offset > 0
-        self._cut = False
+        self._cut = cut
 
     @classmethod
     def open(cls, threads: Executor, path: Path, offset: int) -> "FolderWriter":
@@ -46,7 +46,7 @@ class FolderWriter:
                     if status.st_size < offset:
                         raise DataCorrupted(f"an upload ends at {status.st_size}, before {offset}")
                     if status.st_nlink:
-                        return cls(threads, path, offset, descriptor, made)
+                        return cls(threads, path, offset, descriptor, made, status.st_size == offset)
                 except BlockingIOError as error:
                     os.close(descriptor)
                     raise Conflict("the upload is being written already") from error
@@ -66,11 +66,11 @@ class FolderWriter:
             await hop(self._threads, self._flush)
 
     async def pause(self) -> tuple[int, bytes]:
-        await hop(self._threads, self._sync)
-        return self._written, b""
+        return await self.finish(), b""
 
     async def finish(self) -> int:
-        await hop(self._threads, self._sync)
+        if self._kept or not (self._synced and self._cut):
+            await hop(self._threads, self._sync)
         return self._written
 
     async def close(self) -> None:
