@@ -88,7 +88,7 @@ async def _answer(app: App, call: Call) -> web.StreamResponse:
             page = _page(app.pages, request.path)
             return await page(request, caller) if page else no_such_page()
         return await _serve(app, call, caller)
-    except ConnectionError:
+    except (ConnectionError, web.RequestPayloadError):
         return _gone(request)
     except PierError as error:
         if not call.began:
