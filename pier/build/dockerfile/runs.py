@@ -23,7 +23,7 @@ def run(stage: Stage, instruction: ast.Run) -> None:
     op = Exec(
         args=tuple(args),
         base=None if state.root is None else 0,
-        env=tuple(f"{name}={value}" for name, value in {**state.variables, **mounts.env}.items()),
+        env=state.environment(mounts.env),
         cwd=stage.workdir,
         user=state.config.user,
         mounts=mounts.made,

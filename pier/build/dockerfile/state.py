@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 import msgspec
 
 from pier.build.dockerfile.variables import DEFAULT_PATH
-from pier.oci.image import ExecutionConfig, HistoryEntry, ImageConfig
+from pier.errors import InvalidArgument
+from pier.oci.image import MAX_CONFIG_BYTES, ExecutionConfig, HistoryEntry, ImageConfig
 from pier.oci.platform import Platform
 
 COMMENT = "buildkit.dockerfile.v0"
@@ -28,6 +29,18 @@ class State:
     variables: dict[str, str] = field(default_factory=dict)
     arguments: list[tuple[str, str]] = field(default_factory=list)
     cmd_set: bool = False
+    _entries: dict[str, tuple[str, str]] = field(default_factory=dict)
+    _noted: int = 0
+
+    def environment(self, more: Mapping[str, str]) -> tuple[str, ...]:
+        """``NAME=value`` of all variables, and ``more``. Steps share the texts: there may be many, and long ones."""
+        return tuple(self._entry(name, value) for name, value in {**self.variables, **more}.items())
+
+    def _entry(self, name: str, value: str) -> str:
+        known = self._entries.get(name)
+        if known is None or known[0] is not value:
+            known = self._entries[name] = (value, f"{name}={value}")
+        return known[1]
 
     def derived(self) -> "State":
         """What a stage FROM this one begins with."""
@@ -39,10 +52,15 @@ class State:
             base=self.base,
             history=list(self.history),
             variables=dict(self.variables),
+            _entries=dict(self._entries),
+            _noted=self._noted,
         )
 
     def note(self, created_by: str, *, layer: bool = False) -> None:
-        """One step more in the history."""
+        """One step more in the history. Raises InvalidArgument where it does not fit into an image's config."""
+        self._noted += len(created_by)
+        if self._noted > MAX_CONFIG_BYTES:
+            raise InvalidArgument(f"image config is larger than {MAX_CONFIG_BYTES} bytes")
         self.history.append(HistoryEntry(created_by=created_by, comment=COMMENT, empty_layer=not layer))
 
 
