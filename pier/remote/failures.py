@@ -39,6 +39,17 @@ _KIND_OF_CODE: Final[dict[str, type[PierError]]] = {
     "UNAVAILABLE": Unavailable,
     "UNSUPPORTED": Unsupported,
 }
+_UNKNOWN_CA: Final = "certificate signed by unknown authority"
+_EXPIRED: Final = "certificate has expired or is not yet valid"
+_CERTIFICATES: Final = {
+    9: _EXPIRED,
+    10: _EXPIRED,
+    18: _UNKNOWN_CA,
+    19: _UNKNOWN_CA,
+    20: _UNKNOWN_CA,
+    21: _UNKNOWN_CA,
+}
+"""OpenSSL's X509_V_ERR codes, in the words of Docker's TLS."""
 _LONGEST_MESSAGE: Final = 300
 _TEMPORARY: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 
@@ -157,7 +168,8 @@ def _os_reason(error: OSError) -> str:
 def _tls_reason(error: aiohttp.ClientSSLError) -> str:
     cause: object = getattr(error, "os_error", None) or getattr(error, "certificate_error", None)
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return f"tls: failed to verify certificate: x509: {cause.verify_message}"
+        why = _CERTIFICATES.get(cause.verify_code, cause.verify_message)
+        return f"tls: failed to verify certificate: x509: {why}"
     if isinstance(cause, ssl.SSLError) and cause.reason in (
         "WRONG_VERSION_NUMBER",
         "HTTP_REQUEST",

@@ -71,13 +71,20 @@ def test_reset() -> None:
     assert str(error) == 'Put "http://r/v2/": connection reset by peer'
 
 
-def test_tls_reasons_are_told() -> None:
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (10, "certificate has expired or is not yet valid"),
+        (18, "certificate signed by unknown authority"),
+        (62, "Hostname mismatch"),
+    ],
+)
+def test_tls_reasons_are_told(code: int, reason: str) -> None:
     cause = ssl.SSLCertVerificationError(1, "x")
-    cause.verify_message = "certificate has expired"
+    cause.verify_code, cause.verify_message = code, "Hostname mismatch"
     key = aiohttp.client_reqrep.ConnectionKey("r", 443, True, True, None, None, None)
     error = connection_failure("GET", URL("https://r/v2/"), aiohttp.ClientConnectorCertificateError(key, cause))
-    expected = 'Get "https://r/v2/": tls: failed to verify certificate: x509: certificate has expired'
-    assert str(error) == expected
+    assert str(error) == f'Get "https://r/v2/": tls: failed to verify certificate: x509: {reason}'
 
 
 def test_no_secret_is_shown() -> None:
