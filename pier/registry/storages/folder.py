@@ -8,6 +8,7 @@ import errno
 import os
 import re
 import secrets
+import tempfile
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -77,7 +78,7 @@ class FolderStorage:
                 yield name
 
     async def healthy(self) -> None:
-        await hop(self._threads, _probe, self._root / f".probe.{secrets.token_hex(6)}")
+        await hop(self._threads, _probe, self._root)
 
     async def stop(self) -> None:
         await hop(None, self._threads.shutdown)
@@ -110,13 +111,8 @@ def _names(folder: Path) -> list[str]:
         return [name for name in os.listdir(folder) if _LOCATION.fullmatch(name)]
 
 
-def _probe(path: Path) -> None:
-    with as_kinds():
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            if os.write(descriptor, _PROBE) < len(_PROBE):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            os.fdatasync(descriptor)
-        finally:
-            os.close(descriptor)
-            path.unlink()
+def _probe(root: Path) -> None:
+    with as_kinds(), tempfile.TemporaryFile(dir=root, buffering=0) as file:
+        if file.write(_PROBE) < len(_PROBE):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.fdatasync(file.fileno())

@@ -119,7 +119,17 @@ class S3Writer:
         await self._arrived()
         await self._bucket.complete(state.key, state.upload, state.parts, size)
         self._location = state.key
+        await self._tidy()
         return size
+
+    async def _tidy(self) -> None:
+        """Remove what instances that were killed in this upload had begun, and had not got into the records."""
+        async for key, upload in self._bucket.unfinished(self._upload):
+            if key != self._location:
+                await self._bucket.abort(key, upload)
+        async for name in self._bucket.names(self._upload):
+            if name != self._location:
+                await self._bucket.delete(name)
 
     async def _load(self) -> None:
         """Have the tail that another request left at the beginning of what comes."""

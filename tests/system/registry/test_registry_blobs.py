@@ -236,6 +236,25 @@ async def test_what_came_before_the_request_was_cancelled_is_kept(registry: Regi
     assert await content(registry, blob) == data
 
 
+async def test_a_slow_upload_is_kept_up_to_date(registry: Registry, records: MemoryUploads) -> None:
+    """So that a killed server costs little of it, and nobody takes it for forgotten."""
+    hours = itertools.count(NOW, 3600)
+    slow = Registry(registry.records, registry.storage, Settings(), clock=lambda: next(hours))
+    upload = await begin(slow, NAME)
+    seen = []
+
+    async def dripping() -> AsyncIterator[bytes]:
+        for _ in range(5):
+            yield bytes(MIB)
+            known = records.uploads[upload.id]
+            seen.append((known.offset, known.touched))
+
+    await append(slow, NAME, upload.id, dripping())
+    assert 0 < seen[-1][0] < 5 * MIB and upload.touched < seen[-1][1]
+    assert (await status(slow, NAME, upload.id)).offset == 5 * MIB
+    assert await content(slow, await finish(slow, NAME, upload.id, sha256(bytes(5 * MIB)))) == bytes(5 * MIB)
+
+
 async def test_a_monolithic_upload_that_fails_leaves_nothing(registry: Registry, records: MemoryUploads) -> None:
     with pytest.raises(Gone):
         await monolithic(registry, NAME, sha256(b"x"), broken(b"x" * MIB))

@@ -188,6 +188,20 @@ async def test_a_server_that_is_gone_is_said_so(s3: Swift, wire: tuple[Wire, str
         await open_storage(s3.url("gone", f"http://127.0.0.1:{free_port()}"))
 
 
+async def test_what_a_killed_instance_had_begun_goes_when_the_upload_is_finished(
+    storage: Storage, again: Again
+) -> None:
+    location, data = storage.location(), os.urandom(17 * MIB)
+    for each in (storage, await again()):  # neither gets its state into the records
+        await paused(each, location, data)
+    assert len(await all_of(storage)) == 4
+    writer = await storage.resume(location, 0, b"")
+    await writer.write(data)
+    assert await writer.finish() == len(data)
+    await writer.close()
+    assert await all_of(storage) == [writer.location]
+
+
 async def test_a_finish_whose_answer_was_lost_is_done(storage: Storage, again: Again) -> None:
     """Completed by one request, and asked for once more: the parts are gone, the object is there."""
     location, data = storage.location(), os.urandom(17 * MIB)
