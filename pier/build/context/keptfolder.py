@@ -40,18 +40,21 @@ class KeptFolder(FreshFolder):
 
     def done(self) -> None:
         """Remove what the client did not tell of."""
-        self._sweep(self._path, "")
+        self._sweep()
         super().done()
 
-    def _sweep(self, folder: Path, above: str) -> None:
-        with os.scandir(folder) as entries:
-            found = list(entries)
-        for entry in found:
-            path = above + entry.name
-            if path not in self._seen:
-                remove_tree(folder / entry.name)
-            elif entry.is_dir(follow_symlinks=False):
-                self._sweep(folder / entry.name, path + "/")
+    def _sweep(self) -> None:
+        pending = [""]
+        while pending:
+            above = pending.pop()
+            with os.scandir(self._path / above) as entries:
+                found = list(entries)
+            for entry in found:
+                path = above + entry.name
+                if path not in self._seen:
+                    remove_tree(self._path / path)
+                elif entry.is_dir(follow_symlinks=False):
+                    pending.append(f"{path}/")
 
 
 def _unchanged(there: os.stat_result, told: Entry) -> bool:

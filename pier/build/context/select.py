@@ -68,7 +68,7 @@ def find(root: int, pattern: str, excluded: Matcher | None = None, *, deep: bool
         folder = "/".join(parts[:wild])
         if _look(root, folder) is None or _left_out(folder, excluded):
             raise NotFound(f"lstat /{folder}: no such file or directory")
-        matched = sorted(set(_Expansion(root, excluded, deep).expand(folder, parts[wild:])))
+        matched = sorted(set(_expand(root, folder, parts[wild:], excluded, deep)))
         return [_found(root, name, excluded) for name in matched if not _left_out(name, excluded)]
     name = "/".join(parts)
     if _left_out(name, excluded):
@@ -111,27 +111,21 @@ def _led_to(root: int, name: str) -> str:
     return evaluate(root, name).lstrip("/")
 
 
-@dataclass(frozen=True, slots=True)
-class _Expansion:
-    root: int
-    excluded: Matcher | None
-    deep: bool
-
-    def expand(self, above: str, parts: list[str]) -> Iterator[str]:
-        """Paths that match ``parts``, of which the first is wild: only what is there. No links are followed for it."""
-        part, rest = parts[0], parts[1:]
-        any_depth = self.deep and part == "**" and bool(rest)
+def _expand(root: int, folder: str, parts: list[str], excluded: Matcher | None, deep: bool) -> Iterator[str]:
+    """Paths that match ``parts``, of which the first is wild: only what is there. No links are followed for it."""
+    pending = [(folder, parts)]
+    while pending:
+        above, (part, *rest) = pending.pop()
+        any_depth = deep and part == "**" and bool(rest)
         if any_depth:
-            yield from self.expand(above, rest)
+            pending.append((above, rest))
         matches = matcher(part) if is_wild(part) else part.__eq__
-        for name in _names(self.root, above):
+        for name in filter(matches, _names(root, above)):
             path = f"{above}/{name}" if above else name
-            if not matches(name):
-                continue
             if not rest:
                 yield path
-            elif _is_folder(self.root, path) and not _left_out(path, self.excluded):
-                yield from self.expand(path, parts if any_depth else rest)
+            elif _is_folder(root, path) and not _left_out(path, excluded):
+                pending.append((path, [part, *rest] if any_depth else rest))
 
 
 def _names(root: int, folder: str) -> list[str]:
@@ -181,47 +175,53 @@ def _resolved(root: int, descriptor: int) -> str:
 
 def walk(root: int, found: Found, skip: Skip | None) -> dict[str, os.stat_result]:
     """What lies below a folder, by path below it; folders before what is in them. Links are not followed."""
-    entries: dict[str, os.stat_result] = {}
     top = open_in_root(root, found.path, os.O_RDONLY | os.O_DIRECTORY, follow=False)
     try:
-        if skip is None:
-            _walk_all(f"/proc/self/fd/{top}/", "", entries)
-        else:
-            _walk_some(f"/proc/self/fd/{top}/", "", entries, skip)
+        base = f"/proc/self/fd/{top}/"
+        return _walk_all(base) if skip is None else _walk_some(base, skip)
     finally:
         os.close(top)
+
+
+def _walk_all(base: str) -> dict[str, os.stat_result]:
+    entries: dict[str, os.stat_result] = {}
+    folders = [""]
+    while folders:
+        below = folders.pop()
+        with os.scandir(base + below) as found:
+            for each in found:
+                path = below + each.name
+                entries[path] = each.stat(follow_symlinks=False)
+                if each.is_dir(follow_symlinks=False):
+                    folders.append(path + "/")
     return entries
 
 
-def _walk_all(base: str, below: str, entries: dict[str, os.stat_result]) -> None:
-    folders = []
-    with os.scandir(base + below) as found:
-        for each in found:
-            path = below + each.name
-            entries[path] = each.stat(follow_symlinks=False)
-            if each.is_dir(follow_symlinks=False):
-                folders.append(path + "/")
-    for folder in folders:
-        _walk_all(base, folder, entries)
-
-
-def _walk_some(base: str, below: str, entries: dict[str, os.stat_result], skip: Skip) -> None:
-    folders = []
-    with os.scandir(base + below) as found:
-        for each in found:
-            path = below + each.name
-            is_folder = each.is_dir(follow_symlinks=False)
-            left_out = skip(path, is_folder)
-            if left_out:
-                continue
-            entries[path] = each.stat(follow_symlinks=False)
-            if is_folder:
-                folders.append((path, left_out is None))
-    for folder, only_filled in folders:
-        count = len(entries)
-        _walk_some(base, f"{folder}/", entries, skip)
-        if only_filled and len(entries) == count:
+def _walk_some(base: str, skip: Skip) -> dict[str, os.stat_result]:
+    entries: dict[str, os.stat_result] = {}
+    folders, if_filled, filled = [""], [], set()
+    while folders:
+        below = folders.pop()
+        with os.scandir(base + below) as found:
+            for each in found:
+                path = below + each.name
+                is_folder = each.is_dir(follow_symlinks=False)
+                left_out = skip(path, is_folder)
+                if left_out:
+                    continue
+                entries[path] = each.stat(follow_symlinks=False)
+                if is_folder:
+                    folders.append(path + "/")
+                if left_out is None:
+                    if_filled.append(path)
+                else:
+                    filled.add(below[:-1])
+    for folder in reversed(if_filled):
+        if folder in filled:
+            filled.add(folder.rpartition("/")[0])
+        else:
             del entries[folder]
+    return entries
 
 
 def skipping(found: Found, ignored: Matcher | None, excluded: Matcher | None) -> Skip | None:
