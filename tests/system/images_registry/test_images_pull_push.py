@@ -3,7 +3,6 @@
 import asyncio
 import os
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +129,7 @@ async def test_all_tags(tmp_path: Path, images: Images, others: Images, registri
         name = f"{registry.host}/team/app"
         for tag in ("one", "two"):
             await _make(images, f"{name}:{tag}", told, file=tag.encode())
-        repository = replace(parse_reference(name))
+        repository = parse_reference(name)
         await push(images, registries, repository, _NOBODY, told)
         assert [each["aux"]["Tag"] for each in told if "aux" in each] == ["one", "two"]
         await pull(others, registries, repository, None, _NOBODY, told)
