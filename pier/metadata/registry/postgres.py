@@ -1,0 +1,136 @@
+"""The records in PostgreSQL: for several instances behind one address.
+
+Writes are serialisable: the server refuses one of two that could not have happened one after the other, and it is begun
+again. A server that is away is asked anew for each call; nothing has to be restarted when it is back.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, TypeVar
+
+import psycopg
+from psycopg import errors
+from psycopg.conninfo import conninfo_to_dict
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from pier.errors import DataCorrupted, InvalidArgument, NoSpace, Unavailable
+from pier.metadata.registry.schema import MIGRATIONS, for_postgres
+from pier.metadata.registry.transaction import Row, Transaction
+
+T = TypeVar("T")
+
+_CONNECTIONS: Final = 8
+_PATIENCE: Final = 5.0
+_ATTEMPTS: Final = 30
+_LONGEST_PAUSE: Final = 0.25
+_MIGRATING: Final = 0x70696572
+_Raw = psycopg.Connection[Row]
+
+
+class _Statements:
+    """Implements :class:`pier.metadata.registry.transaction.Transaction`."""
+
+    def __init__(self, raw: _Raw) -> None:
+        self._raw = raw
+
+    def execute(self, statement: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        cursor = self._raw.execute(_translated(statement), parameters)
+        return cursor.fetchall() if cursor.description else []
+
+    def executemany(self, statement: str, parameters: Iterable[Sequence[Any]]) -> None:
+        with self._raw.cursor() as cursor:
+            cursor.executemany(_translated(statement), parameters)
+
+
+def _translated(statement: str) -> bytes:
+    return statement.replace("?", "%s").encode()
+
+
+class PostgresDatabase:
+    """Implements :class:`pier.metadata.registry.transaction.Database` for the server at ``url``."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            place = conninfo_to_dict(url)
+        except psycopg.Error as error:
+            raise InvalidArgument(f"cannot read the database's address: {error}") from error
+        self._name = f"{place.get('host') or 'the local server'}/{place.get('dbname') or ''}"
+        self._pool: ConnectionPool[_Raw] = ConnectionPool(
+            url,
+            min_size=1,
+            max_size=_CONNECTIONS,
+            open=False,
+            timeout=_PATIENCE,
+            reconnect_timeout=_PATIENCE,
+            check=ConnectionPool.check_connection,
+            kwargs={"connect_timeout": int(_PATIENCE), "application_name": "pier-registry"},
+        )
+        self._threads = ThreadPoolExecutor(_CONNECTIONS, thread_name_prefix="records")
+
+    def start(self) -> None:
+        """Connect, and bring the schema up to date. Raises Unavailable, DataCorrupted for a newer schema."""
+        try:
+            self._pool.open(wait=True, timeout=_PATIENCE)
+            with self._pool.connection() as raw:
+                _migrate(raw)
+        except (psycopg.Error, PoolTimeout) as error:
+            self._pool.close()
+            raise self._kind(error) from error
+
+    async def read(self, work: Callable[[Transaction], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, work)
+
+    def _read(self, work: Callable[[Transaction], T]) -> T:
+        try:
+            with self._pool.connection() as raw:
+                return work(_Statements(raw))
+        except (psycopg.Error, PoolTimeout) as error:
+            raise self._kind(error) from error
+
+    async def write(self, work: Callable[[Transaction], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._write, work)
+
+    def _write(self, work: Callable[[Transaction], T]) -> T:
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                with self._pool.connection() as raw:
+                    raw.execute("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")
+                    result = work(_Statements(raw))
+                return result
+            except (errors.SerializationFailure, errors.DeadlockDetected, errors.UniqueViolation) as error:
+                if attempt == _ATTEMPTS:
+                    raise Unavailable("the database is too busy: too many writers want the same rows") from error
+            except (psycopg.Error, PoolTimeout) as error:
+                raise self._kind(error) from error
+            time.sleep(random.uniform(0.2, 1) * min(_LONGEST_PAUSE, 0.002 * 2.0**attempt))
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _kind(self, error: Exception) -> Exception:
+        if isinstance(error, errors.DiskFull):
+            return NoSpace(f"database {self._name}: no space left on device")
+        if isinstance(error, PoolTimeout | psycopg.OperationalError | psycopg.InterfaceError):
+            return Unavailable(f"the database {self._name} does not answer: {str(error).strip()}")
+        return error
+
+    async def stop(self) -> None:
+        await asyncio.to_thread(self._pool.close)
+        self._threads.shutdown()
+
+
+def _migrate(raw: _Raw) -> None:
+    """One instance at a time."""
+    raw.execute("SELECT pg_advisory_xact_lock(%s)", (_MIGRATING,))
+    raw.execute("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)")
+    row = raw.execute("SELECT max(version) FROM schema_version").fetchone()
+    version = (row[0] if row else None) or 0
+    if version > len(MIGRATIONS):
+        raise DataCorrupted(
+            f"the registry's database has schema {version}, this Pier knows {len(MIGRATIONS)}: run a newer one"
+        )
+    for number, statements in enumerate(MIGRATIONS[version:], start=version + 1):
+        for statement in statements:
+            raw.execute(for_postgres(statement).encode())
+        raw.execute("INSERT INTO schema_version (version) VALUES (%s)", (number,))

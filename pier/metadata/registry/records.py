@@ -1,0 +1,141 @@
+"""The records: each call a transaction of the database."""
+
+from collections.abc import Iterable
+
+from pier.metadata.registry import access, blobs, jobs, links, manifests, tags, uploads
+from pier.metadata.registry.transaction import Database
+from pier.oci.digest import Digest
+from pier.registry.model import Blob, Job, Manifest, Project, Tag, Upload, User
+
+
+class SqlRecords:
+    """Implements :class:`pier.registry.records.Records`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._read = database.read
+        self._write = database.write
+
+    async def begin_upload(self, upload: Upload) -> None:
+        await self._write(lambda sql: uploads.begin(sql, upload))
+
+    async def upload(self, repository: str, id: str) -> Upload | None:
+        return await self._read(lambda sql: uploads.find(sql, repository, id))
+
+    async def advance_upload(self, id: str, before: int, offset: int, state: bytes, now: int) -> bool:
+        return await self._write(lambda sql: uploads.advance(sql, id, before, offset, state, now))
+
+    async def end_upload(self, id: str) -> None:
+        await self._write(lambda sql: uploads.end(sql, id))
+
+    async def stale_uploads(self, touched_before: int, limit: int) -> list[Upload]:
+        return await self._read(lambda sql: uploads.stale(sql, touched_before, limit))
+
+    async def add_blob(self, repository: str, upload_id: str, blob: Blob, lease: int) -> Blob:
+        return await self._write(lambda sql: blobs.add(sql, repository, upload_id, blob, lease))
+
+    async def blob(self, repository: str, digest: Digest, lease: int = 0) -> Blob | None:
+        if lease:
+            return await self._write(lambda sql: blobs.keep(sql, repository, digest, lease))
+        return await self._read(lambda sql: blobs.find(sql, repository, digest))
+
+    async def mount_blob(self, repository: str, source: str, digest: Digest, lease: int) -> Blob | None:
+        return await self._write(lambda sql: blobs.mount(sql, repository, source, digest, lease))
+
+    async def homes(self, digest: Digest, limit: int) -> list[str]:
+        return await self._read(lambda sql: blobs.homes(sql, digest, limit))
+
+    async def unlink_blob(self, repository: str, digest: Digest) -> bool:
+        return await self._write(lambda sql: blobs.unlink(sql, repository, digest))
+
+    async def claim_garbage(self, now: int, limit: int) -> list[Blob]:
+        return await self._write(lambda sql: blobs.claim_garbage(sql, now, limit))
+
+    async def forget_blobs(self, gone: Iterable[Blob]) -> None:
+        listed = list(gone)
+        await self._write(lambda sql: blobs.forget(sql, listed))
+
+    async def put_manifest(self, repository: str, manifest: Manifest, names: Iterable[str], now: int) -> list[str]:
+        wanted = list(names)
+        return await self._write(lambda sql: manifests.put(sql, repository, manifest, wanted, now))
+
+    async def manifest(self, repository: str, reference: str) -> Manifest | None:
+        return await self._read(lambda sql: manifests.find(sql, repository, reference))
+
+    async def pulled(self, repository: str, counts: dict[str, int], now: int) -> None:
+        await self._write(lambda sql: manifests.pulled(sql, repository, counts, now))
+
+    async def delete_manifest(self, repository: str, digest: Digest) -> list[str]:
+        return await self._write(lambda sql: manifests.delete(sql, repository, digest))
+
+    async def delete_tag(self, repository: str, name: str) -> Digest:
+        return await self._write(lambda sql: manifests.delete_tag(sql, repository, name))
+
+    async def tags(self, repository: str, after: str = "", limit: int = 0) -> list[Tag]:
+        return await self._read(lambda sql: tags.listing(sql, repository, after, limit))
+
+    async def referrers(self, repository: str, subject: Digest) -> list[Manifest]:
+        return await self._read(lambda sql: manifests.referrers(sql, repository, subject))
+
+    async def repositories(self, after: str = "", limit: int = 0, prefix: str = "") -> list[str]:
+        return await self._read(lambda sql: manifests.repositories(sql, after, limit, prefix))
+
+    async def manifests(self, repository: str) -> list[Manifest]:
+        return await self._read(lambda sql: manifests.listing(sql, repository))
+
+    async def usage(self, project: str = "") -> dict[str, int]:
+        return await self._read(lambda sql: links.usage(sql, project))
+
+    async def project(self, name: str) -> Project | None:
+        return await self._read(lambda sql: access.find_project(sql, name))
+
+    async def put_project(self, project: Project) -> None:
+        await self._write(lambda sql: access.put_project(sql, project))
+
+    async def delete_project(self, name: str) -> None:
+        await self._write(lambda sql: access.delete_project(sql, name))
+
+    async def projects(self) -> list[Project]:
+        return await self._read(access.projects)
+
+    async def user(self, name: str) -> User | None:
+        return await self._read(lambda sql: access.find_user(sql, name))
+
+    async def put_user(self, user: User) -> None:
+        await self._write(lambda sql: access.put_user(sql, user))
+
+    async def delete_user(self, name: str) -> bool:
+        return await self._write(lambda sql: access.delete_user(sql, name))
+
+    async def users(self) -> list[User]:
+        return await self._read(access.users)
+
+    async def setting(self, key: str) -> bytes | None:
+        return await self._read(lambda sql: access.setting(sql, key))
+
+    async def put_setting(self, key: str, value: bytes, *, only_new: bool = False) -> bytes:
+        return await self._write(lambda sql: access.put_setting(sql, key, value, only_new))
+
+    async def add_job(self, job: Job) -> None:
+        await self._write(lambda sql: jobs.add(sql, job))
+
+    async def take_job(self, kinds: tuple[str, ...], now: int, until: int) -> Job | None:
+        return await self._write(lambda sql: jobs.take(sql, kinds, now, until))
+
+    async def end_job(self, id: str) -> None:
+        await self._write(lambda sql: jobs.end(sql, id))
+
+    async def put_off_job(self, id: str, due: int, error: str) -> None:
+        await self._write(lambda sql: jobs.put_off(sql, id, due, error))
+
+    async def jobs(self, kinds: tuple[str, ...] = ()) -> list[Job]:
+        return await self._read(lambda sql: jobs.listing(sql, kinds))
+
+    async def lock(self, name: str, holder: str, now: int, until: int) -> bool:
+        return await self._write(lambda sql: jobs.lock(sql, name, holder, now, until))
+
+    async def healthy(self) -> None:
+        await self._write(lambda sql: access.put_setting(sql, "health", b"", False))
+
+    async def stop(self) -> None:
+        await self._database.stop()

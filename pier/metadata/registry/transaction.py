@@ -1,0 +1,33 @@
+"""What the statements of a noun are run in (contract), and what runs them."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+
+
+class Transaction(Protocol):
+    """All or nothing, and as if no other ran meanwhile. ``?`` stands for a parameter."""
+
+    def execute(self, statement: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """The rows of a query, or of ``RETURNING``; none for anything else."""
+
+    def executemany(self, statement: str, parameters: Iterable[Sequence[Any]]) -> None: ...
+
+
+class Database(Protocol):
+    """Both raise Unavailable where the database does not answer; ``write`` also NoSpace."""
+
+    async def read(self, work: Callable[[Transaction], T]) -> T:
+        """Run ``work`` on what is there now. It writes nothing."""
+
+    async def write(self, work: Callable[[Transaction], T]) -> T:
+        """Run ``work`` in a transaction; it is durable when this returns. ``work`` may be run more than once."""
+
+    async def stop(self) -> None: ...
+
+
+def marks(values: Sequence[Any]) -> str:
+    """``?, ?, ?``: for ``IN (...)``."""
+    return ", ".join("?" * len(values))
