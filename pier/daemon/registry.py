@@ -1,0 +1,119 @@
+"""``pier registry serve``: from settings to a running registry. The only place that constructs its parts."""
+
+import asyncio
+import os
+import resource
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+import uvloop
+
+from pier import log
+from pier.daemon.registryserve import Instance, serve
+from pier.errors import InvalidArgument, PierError
+from pier.linux import memory
+from pier.metadata.registry.opening import open_records
+from pier.registry.configuration import load
+from pier.registry.deps import Registry
+from pier.registry.http.app import make_app
+from pier.registry.http.health import Health
+from pier.registry.http.tls import TLS
+from pier.registry.periodic import Periodic
+from pier.registry.settings import Settings
+from pier.registry.storages.opening import open_storage
+
+_THREADS: Final = 16
+_COUNT_PULLS_EVERY: Final = 10
+_TRIM_EVERY: Final = 60
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run; returns the exit code."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    if words[:1] != ["serve"]:
+        print("usage: pier registry serve [OPTIONS]", file=sys.stderr)
+        return 125
+    try:
+        settings = load(words[1:], os.environ)
+        if settings.log_level not in log.LEVELS:
+            raise InvalidArgument(f"invalid logging level: {settings.log_level}")
+        log.configure(settings.log_level)
+        _run(settings)
+    except PierError as error:
+        print(f"pier registry: {error.message}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _run(settings: Settings) -> None:
+    os.umask(0o027)
+    memory.limit_arenas(2)
+    memory.keep_buffers(4 << 20, 16 << 20)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_live(settings))
+
+
+async def _live(settings: Settings) -> None:
+    began = time.monotonic()
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="worker"))
+    instance = await wire(settings)
+    try:
+        await serve(instance, began)
+    finally:
+        for stop in reversed(instance.stops):
+            await stop()
+
+
+async def wire(settings: Settings) -> Instance:
+    """Construct everything. Raises InvalidArgument for settings without sense, Unavailable for what is not there."""
+    tls = _tls(settings)
+    root = _root(settings)
+    records = await open_records(settings.database or f"sqlite://{root}/registry.db")
+    storage = await open_storage(settings.storage or f"file://{root}/blobs")
+    registry = Registry(records, storage, settings)
+    app = make_app(registry)
+    health = Health(registry, app.metrics)
+    app.pages.update({"/healthz": health.alive, "/readyz": health.ready})
+    if not settings.metrics_listen:
+        app.pages["/metrics"] = health.show
+    instance = Instance(registry, app, health, tls)
+    instance.stops += [records.stop, storage.stop]
+    instance.periodic.append(Periodic("pulls", _COUNT_PULLS_EVERY, lambda: _write_pulls(registry)))
+    instance.stops.append(lambda: _write_pulls(registry))
+    instance.periodic.append(Periodic("memory", _TRIM_EVERY, lambda: asyncio.to_thread(memory.trim)))
+    if tls:
+        instance.reloads.append(tls.reload)
+    return instance
+
+
+def _root(settings: Settings) -> Path:
+    root = Path(settings.root)
+    if not root.is_absolute():
+        raise InvalidArgument(f"root must be an absolute path: {settings.root}")
+    try:
+        root.mkdir(mode=0o750, parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidArgument(f"cannot use the folder {root}: {error.strerror}") from error
+    return root
+
+
+def _tls(settings: Settings) -> TLS | None:
+    if not settings.tls_cert and not settings.tls_key:
+        return None
+    if not (settings.tls_cert and settings.tls_key):
+        raise InvalidArgument("tls_cert and tls_key go together")
+    return TLS(settings.tls_cert, settings.tls_key)
+
+
+async def _write_pulls(registry: Registry) -> None:
+    await registry.pulls.flush(registry.records, registry.now())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
