@@ -13,6 +13,19 @@ async def hop(threads: Executor | None, call: Callable[..., T], *arguments: Any)
     return await settled(asyncio.get_running_loop().run_in_executor(threads, call, *arguments))
 
 
+async def obtain(
+    threads: Executor | None, give_back: Callable[[T], None], call: Callable[..., T], *arguments: Any
+) -> T:
+    """:func:`hop` for what has to be let go: ``give_back`` gets the result where the caller was cancelled meanwhile."""
+    future = asyncio.get_running_loop().run_in_executor(threads, call, *arguments)
+    try:
+        return await settled(future)
+    except asyncio.CancelledError:
+        if not future.cancelled() and future.exception() is None:
+            give_back(future.result())
+        raise
+
+
 async def unbroken(work: Coroutine[Any, Any, T]) -> T:
     """Do all of ``work``, also where the caller is cancelled meanwhile: that is raised afterwards."""
     return await settled(asyncio.ensure_future(work))

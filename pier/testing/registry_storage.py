@@ -126,6 +126,18 @@ class StorageSuite:
         await writer.close()
         assert await bytes_of(storage, writer.location, 0, 17) == b"promised and kept"
 
+    async def test_a_promise_holds_whatever_comes_after_it(self, storage: Storage, again: Again) -> None:
+        location = storage.location()
+        writer = await storage.resume(location, 0, b"")
+        await writer.write(b"promised")
+        offset, state = await writer.pause()
+        await writer.write(b"lost" * 100 * KIB)
+        await writer.close()
+        writer = await (await again()).resume(location, offset, state)
+        assert await writer.finish() == 8
+        await writer.close()
+        assert await bytes_of(storage, writer.location, 0, 8) == b"promised"
+
     async def test_an_upload_without_a_promise_leaves_nothing(self, storage: Storage) -> None:
         writer = await storage.resume(storage.location(), 0, b"")
         await writer.write(b"x" * 100 * KIB)

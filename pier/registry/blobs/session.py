@@ -1,8 +1,8 @@
 """One request's turn at an upload: nobody else writes to it meanwhile, and what has come by the end of it is kept."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Final
 
 import msgspec
@@ -84,11 +84,12 @@ class Session:
         """
         going: asyncio.Task[None] | None = None
         try:
-            async for piece in self._pieces(chunks):
-                if going is not None:
-                    await settled(going)
-                    await self._checkpoint()
-                going = asyncio.create_task(self._put(piece))
+            async with aclosing(self._pieces(chunks)) as pieces:
+                async for piece in pieces:
+                    if going is not None:
+                        await settled(going)
+                        await self._checkpoint()
+                    going = asyncio.create_task(self._put(piece))
             if going is not None:
                 await settled(going)
         except BaseException:
@@ -101,7 +102,7 @@ class Session:
             await unbroken(self._pause())
         self._remember()
 
-    async def _pieces(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async def _pieces(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         held: list[bytes] = []
         size = 0
         async for chunk in chunks:

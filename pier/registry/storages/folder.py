@@ -18,7 +18,7 @@ from typing import Final
 from pier.errors import DataCorrupted, NotFound
 from pier.registry.storages.disk import as_kinds, sync_folder
 from pier.registry.storages.folderwriter import FolderWriter
-from pier.registry.threads import hop
+from pier.registry.threads import hop, obtain
 
 _LOCATION: Final = re.compile(r"[0-9a-f]{32}", re.A)
 _PIECE: Final = 1 << 20
@@ -46,10 +46,11 @@ class FolderStorage:
         return secrets.token_hex(16)
 
     async def resume(self, location: str, offset: int, state: bytes) -> FolderWriter:
-        return await hop(self._threads, FolderWriter.open, self._threads, self._path(location), offset)
+        path = self._path(location)
+        return await obtain(self._threads, FolderWriter.give_up, FolderWriter.open, self._threads, path, offset)
 
     async def read(self, location: str, start: int, stop: int) -> AsyncIterator[bytes]:
-        descriptor = await hop(self._threads, self.open, location)
+        descriptor = await obtain(self._threads, os.close, self.open, location)
         try:
             while start < stop:
                 piece = await hop(self._threads, _pread, descriptor, min(_PIECE, stop - start), start)

@@ -74,14 +74,18 @@ class FolderWriter:
         return self._written
 
     async def close(self) -> None:
-        if self._descriptor < 0:
-            return
+        if self._descriptor >= 0:
+            await hop(self._threads, self.give_up)
+
+    def give_up(self) -> None:
+        """What :meth:`close` does; blocks. A file that nothing was promised of goes."""
+        descriptor, self._descriptor = self._descriptor, -1
         try:
-            if self._made and not self._synced:
-                await hop(self._threads, self._forget)
+            if self._made and not self._named:
+                with as_kinds(), suppress(FileNotFoundError):
+                    self._path.unlink()
         finally:
-            os.close(self._descriptor)
-            self._descriptor = -1
+            os.close(descriptor)
 
     def _flush(self) -> None:
         """On failure the kept pieces are lost: the file ends with what was written of them."""
@@ -111,10 +115,6 @@ class FolderWriter:
             if not self._named:
                 sync_folder(self._path.parent)
         self._named = self._synced = True
-
-    def _forget(self) -> None:
-        with as_kinds(), suppress(FileNotFoundError):
-            self._path.unlink()
 
 
 def _open(path: Path, offset: int) -> tuple[int, bool]:

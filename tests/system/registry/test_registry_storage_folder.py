@@ -1,5 +1,6 @@
 """Blobs in a folder."""
 
+import asyncio
 import os
 import re
 import resource
@@ -118,6 +119,24 @@ async def test_a_limit_of_the_system_is_no_loss_either(storage: FolderStorage) -
     for writer in held:
         await writer.close()
     assert await all_of(storage) == []
+
+
+async def test_cancelled_requests_hold_nothing_open(storage: FolderStorage) -> None:
+    """A file that was opened for a request that has gone is closed, and its lock is free."""
+    finished = await kept(storage, b"x" * MIB)
+    location = storage.location()
+    before = len(os.listdir("/proc/self/fd"))
+    for steps in range(40):
+        for call in (storage.resume(location, 0, b""), bytes_of(storage, finished, 0, MIB)):
+            task = asyncio.ensure_future(call)
+            for _ in range(steps % 4):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task])
+            assert task.cancelled()
+    assert len(os.listdir("/proc/self/fd")) == before
+    await (await storage.resume(location, 0, b"")).close()
+    assert await all_of(storage) == [finished]
 
 
 async def test_addresses(tmp_path: Path) -> None:
