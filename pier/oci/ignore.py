@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from pier.errors import InvalidArgument
+from pier.oci.wildcards import joined, split
 
 _SPACE: Final = " \t\n\v\f\r\x85\xa0"
 _BAD: Final = "syntax error in pattern"
@@ -98,7 +99,7 @@ class _Pattern:
         _check(self.text)
         self.kind, expression = _translate(self.text)
         try:
-            self.expression = re.compile(expression) if self.kind == "expression" else None
+            self.expression = re.compile(_bounded(expression)) if self.kind == "expression" else None
         except re.error as error:
             raise InvalidArgument(_BAD) from error
 
@@ -123,7 +124,7 @@ class _Pattern:
         for part, name in zip(parts, folders, strict=False):
             if "**" in part or "[" in part or "\\" in part:
                 return True
-            if not re.match(_translate(part)[1], name):
+            if not re.match(_bounded(_translate(part)[1]), name):
                 return False
         return len(parts) > len(folders)
 
@@ -188,6 +189,41 @@ def _translate(pattern: str) -> tuple[str, str]:
             expression.append("\\" + char if char in ".+()|{}$" else char)
             kind = "expression" if char in "[]" else kind
     return kind, _in_python("^" + "".join(expression)) + r"\Z"
+
+
+_FOLDERS: Final = "(.*/)?"
+_PART: Final = "[^/]*"
+_REST: Final = ".*"
+_TOKEN: Final = re.compile(r"\(\.\*/\)\?|\.\*|\[\^/\]\*|\[(?:\\.|[^\\\]])*\]|\\.|.", re.DOTALL)
+_FEW: Final = 2
+_MANY: Final = 4
+
+
+def _bounded(expression: str) -> str:
+    """The same, but tried in time that grows with a path's length, and not with its power: what stands between two
+    wildcards is looked for once, and the first place where it is leaves the most for what follows.
+
+    Raises InvalidArgument for wildcards so many and so entangled that this cannot be.
+    """
+    tokens = _TOKEN.findall(expression.removeprefix("^").removesuffix(r"\Z"))
+    wild = sum(token in (_FOLDERS, _PART, _REST) for token in tokens)
+    if wild <= _FEW:
+        return expression
+    chunks: list[list[str]] = [[]]
+    for token in tokens:
+        if token != _FOLDERS:
+            chunks[-1].append(token)
+        elif len(chunks) == 1 or chunks[-1]:
+            chunks.append([])
+    apart = all(chunk[-1] == "/" for chunk in chunks[:-1] if chunk)
+    if not apart or any(token in ("*", "+", "?", "{") for token in tokens):
+        if wild > _MANY:
+            raise InvalidArgument(f"{_BAD}: too many wildcards")
+        return expression
+    first, *others = (joined(split(chunk, _PART), _PART) for chunk in chunks)
+    middle = "".join(f"(?>(?:.*?/)??{chunk})" for chunk in others[:-1])
+    last = f"(?:.*/)?{others[-1]}" if others else ""
+    return rf"^{first}{middle}{last}\Z"
 
 
 _MEMBER: Final = re.compile(r"(\\.|[^\\])(?:-(\\.|[^\\\]]))?", re.DOTALL)

@@ -24,6 +24,7 @@ LONGEST_FILE = 400
 PURE = (
     "oci/digest.py",
     "oci/ignore.py",
+    "oci/wildcards.py",
     "oci/reference.py",
     "oci/mediatypes.py",
     "oci/platformtext.py",

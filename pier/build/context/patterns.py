@@ -5,7 +5,9 @@ from collections.abc import Callable
 from typing import Final
 
 from pier.errors import InvalidArgument
+from pier.oci.wildcards import joined, split
 
+_STAR: Final = "[^/]*"
 _SPECIAL: Final = re.compile(r"[*?\[\\]")
 
 
@@ -43,10 +45,10 @@ def _translate(pattern: str) -> str:
                 raise _bad(pattern)
             char = re.escape(pattern[at])
         else:
-            char = {"*": "[^/]*", "?": "[^/]"}.get(char) or re.escape(char)
+            char = {"*": _STAR, "?": "[^/]"}.get(char) or re.escape(char)
         out.append(char)
         at += 1
-    return "".join(out)
+    return joined(split(out, _STAR), _STAR)
 
 
 def _class(pattern: str, at: int) -> tuple[str, int]:

@@ -3,7 +3,12 @@
 import re
 from typing import Final
 
+from pier.oci.wildcards import joined, split
+
 _TEMPLATE: Final = re.compile(r"\$(?:(\$)|(\w+)|\{(\w+)\})", re.ASCII)
+
+_LONGEST: Final = 16 << 10
+"""In which the beginning of a match is looked for everywhere."""
 
 
 class PatternError(ValueError):
@@ -24,7 +29,12 @@ def without_suffix(value: str, pattern: str, *, greedy: bool) -> str:
 
 def replaced(value: str, pattern: str, new: str, *, every: bool) -> str:
     """The longest match from the left replaced by ``new``, once or everywhere."""
-    expression = _compiled(_tokens(pattern), greedy=True)
+    tokens = _tokens(pattern)
+    if "*" in tokens and len(value) > _LONGEST:
+        raise PatternError(
+            f"invalid pattern ({pattern}) in substitution: the value is longer than {_LONGEST} characters"
+        )
+    expression = _compiled(tokens, greedy=True)
     if every:
         return re.sub(expression, lambda match: _filled(new, match[0]), value)
     return re.sub(expression, lambda _: new, value, count=1)
@@ -53,5 +63,5 @@ def _tokens(pattern: str) -> list[str]:
 
 
 def _compiled(tokens: list[str], *, greedy: bool) -> re.Pattern[str]:
-    star = ".*" if greedy else ".*?"
-    return re.compile("".join(star if t == "*" else "." if t == "?" else re.escape(t[1:]) for t in tokens))
+    expressions = [t if t == "*" else "." if t == "?" else re.escape(t[1:]) for t in tokens]
+    return re.compile(joined(split(expressions, "*"), ".*", shortest=not greedy))
