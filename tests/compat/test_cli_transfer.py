@@ -94,6 +94,7 @@ def test_pushing(cli: Docker, pier: Pier, repository: str) -> None:
 
 
 def test_platforms(cli: Docker, pier: Pier, repository: str, tmp_path: Path) -> None:
+    """All of it came with API 1.50: an older Docker fails here."""
     image = f"{repository}:1"
     cli("pull", "-q", image)
     archive = str(tmp_path / "image.tar")
@@ -149,4 +150,4 @@ async def test_search(cli: Docker, pier: Pier) -> None:
         registry.misbehave("GET /v1/search", say(200, json.dumps({"results": results})))
         for flags in SEARCHES:
             await asyncio.to_thread(same, cli, pier, "search", *flags, f"{registry.host}/app")
-        assert registry.requests.count("GET /v1/search") >= 2 * (len(SEARCHES) - 4)
+        assert registry.requests.count("GET /v1/search") >= 20

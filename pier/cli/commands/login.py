@@ -12,7 +12,7 @@ from pier.cli.errors import sentence
 from pier.cli.helpers import HelperFailed
 from pier.cli.terminal import is_terminal
 from pier.client import system
-from pier.errors import Unauthorized
+from pier.client.failures import Answer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def login(call: Call) -> int:
             warn(EXISTING.format(user=known.get("username", ""), program="pier"))
             try:
                 return _finish(call, known)
-            except Unauthorized as error:
+            except Answer as error:
                 warn(f"Login did not succeed, error: {sentence(error)}")
     user, password = _asked(user, password, str(known.get("username") or ""))
     return _finish(call, {"username": user, "password": password, "serveraddress": key})
