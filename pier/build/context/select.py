@@ -69,11 +69,21 @@ def find(root: int, pattern: str, excluded: Matcher | None = None, *, deep: bool
         if _look(root, folder) is None or _left_out(folder, excluded):
             raise NotFound(f"lstat /{folder}: no such file or directory")
         matched = sorted(set(_expand(root, folder, parts[wild:], excluded, deep)))
-        return [_found(root, name, excluded) for name in matched if not _left_out(name, excluded)]
+        found = [_found(root, name, excluded) for name in matched if not _left_out(name, excluded)]
+        return list(_outermost(found)) if deep else found
     name = "/".join(parts)
     if _left_out(name, excluded):
         raise NotFound(_no_checksum(f'"/{name}": not found'))
     return [_found(root, name, excluded)]
+
+
+def _outermost(found: list[Found]) -> Iterator[Found]:
+    """Without what comes with a folder that is found too."""
+    folders = {each.anchor for each in found if each.is_folder}
+    for each in found:
+        parts = each.anchor.split("/")
+        if not any("/".join(parts[:count]) in folders for count in range(1, len(parts))):
+            yield each
 
 
 def _found(root: int, name: str, excluded: Matcher | None) -> Found:

@@ -13,6 +13,8 @@ from pier.build.ops.op import Result
 from pier.build.session import Folder
 from pier.build.worktree import worktree
 from pier.errors import InvalidArgument
+from pier.linux.files import make_folder
+from pier.linux.trees import remove_tree
 from pier.testing.buildsteps import Steps, build_steps, vertex
 from tests.compat.rootfs import busybox_rootfs
 
@@ -102,3 +104,18 @@ async def test_parents(steps: Steps, packages: Path, pattern: str, made: set[str
         assert found == made
         if (root / "new/a").exists():
             assert (root / "new/a").stat().st_mode & 0o777 == 0o750
+
+
+async def test_a_thousand_folders_in_one_another(steps: Steps, tmp_path: Path) -> None:
+    top = tmp_path / "deep"
+    inner = Path(*["d"] * 1200)
+    make_folder(tmp_path, f"deep/{inner}")
+    try:
+        for parents, pattern in ((False, "."), (True, "**/d")):
+            op = Copy(items=(CopyItem(pattern, input=1),), dest="/new/", base=0, parents=parents, exclude=("none",))
+            inputs: list[Result] = [steps.base, Files(Folder(top, "", in_place=True), ("d", "!d/none", "!d/d"))]
+            layer = await copy.execute(steps.build(), vertex(op), inputs)
+            async with reading(steps.build(), layer) as root:
+                assert (root / "new" / inner).is_dir()
+    finally:
+        remove_tree(top)
