@@ -45,11 +45,11 @@ def _from_entry(entry: Json, key: str) -> Json:
     auth: Json = {}
     if entry.get("auth"):
         try:
-            user, _, password = b64decode(entry["auth"]).decode().partition(":")
+            user, colon, password = b64decode(entry["auth"], validate=True).decode().partition(":")
         except ValueError:
-            raise InvalidArgument(
-                f"the stored credentials of {key} are not valid: not base64 of user:password"
-            ) from None
+            colon = ""
+        if not colon:
+            raise InvalidArgument(f"the stored credentials of {key} are not valid: log in again")
         auth.update(username=user, password=password.strip("\0"))
     for token in ("identitytoken", "registrytoken"):
         if entry.get(token):

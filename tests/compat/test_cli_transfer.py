@@ -114,6 +114,32 @@ def test_platforms(cli: Docker, pier: Pier, repository: str, tmp_path: Path) -> 
     assert "does not match the specified platform" in same(cli, pier, "rmi", "--platform", "linux/arm64", image).err
 
 
+def test_one_platform_of_several(cli: Docker, pier: Pier, registry: Distribution, name: str, tmp_path: Path) -> None:
+    """Pier keeps several platforms under one name, and each command takes the one that it is asked for."""
+    image, archive = f"{registry.host}/{name}:1", str(tmp_path / "image.tar")
+    (tmp_path / "context").mkdir()
+    (tmp_path / "context" / "Dockerfile").write_text("FROM scratch\nARG TARGETARCH\nCOPY Dockerfile /for-$TARGETARCH\n")
+    pier("build", "-q", "--platform", "linux/amd64,linux/arm64", "-t", image, str(tmp_path / "context"))
+
+    def architectures() -> list[str]:
+        told = json.loads(pier("manifest", "inspect", "-v", "--insecure", image).out)
+        return [each["Descriptor"]["platform"]["architecture"] for each in (told if isinstance(told, list) else [told])]
+
+    for client in (cli, pier):
+        client("push", "--platform", "linux/arm64", image)
+        assert architectures() == ["arm64"]
+        client("push", image)
+        assert sorted(architectures()) == ["amd64", "arm64"]
+        assert "does not match" in client.fails("push", "--platform", "linux/s390x", image)
+        assert "for-arm64" in client("history", "--no-trunc", "--platform", "linux/arm64", image).out
+    pier("save", "--platform", "linux/arm64", "-o", archive, image)
+    assert "one platform" in pier.fails("rmi", "--platform", "linux/arm64", image)
+    pier("rmi", image)
+    cli("load", "--platform", "linux/arm64", "-i", archive)
+    assert cli("image", "inspect", "-f", "{{.Architecture}}", image).out == "arm64"
+    cli("rmi", image)
+
+
 def test_signatures_are_not_checked_in_silence(pier: Pier) -> None:
     for command in ("pull", "push"):
         assert "not supported" in pier.fails(command, "--disable-content-trust=false", "127.0.0.1:9/x")

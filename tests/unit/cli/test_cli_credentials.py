@@ -93,6 +93,18 @@ def test_identity_tokens(tmp_path: Path) -> None:
     assert lookup(kept, "r") == {"serveraddress": "r", "username": "me", "password": "", "identitytoken": "tok"}
 
 
+def test_registry_tokens_go_on_as_they_are(tmp_path: Path) -> None:
+    kept = settings(tmp_path, auths={"r": {"registrytoken": "tok"}, "empty": {}})
+    assert lookup(kept, "r") == {"serveraddress": "r", "registrytoken": "tok"}
+    assert lookup(kept, "empty") == {}
+
+
+@pytest.mark.parametrize("auth", ["%%%", b64encode(b"\xff\xfe").decode()])
+def test_an_entry_that_is_none(auth: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidArgument, match="the stored credentials of r are not valid"):
+        lookup(settings(tmp_path, auths={"r": {"auth": auth}}), "r")
+
+
 @pytest.mark.parametrize("name", ["r", "https://r", "http://r", "https://r/", "https://r/v2/"])
 def test_spellings_of_a_registry(name: str, tmp_path: Path) -> None:
     auth = b64encode(b"me:pw").decode()
