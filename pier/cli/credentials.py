@@ -73,12 +73,12 @@ def _from_helper(helper: str, key: str) -> Json:
 
 
 def usable(settings: Settings, key: str) -> Json:
-    """As :func:`lookup`; where the helper fails, a warning and nothing: what is public can be had without."""
+    """As :func:`lookup`; where that fails, a warning and nothing: what is public can be had without."""
     from pier.cli.helpers import HelperFailed
 
     try:
         return lookup(settings, key)
-    except HelperFailed as error:
+    except (HelperFailed, InvalidArgument) as error:
         from pier.cli.call import warn
 
         warn(f"WARNING: {error}")

@@ -103,6 +103,7 @@ def test_registry_tokens_go_on_as_they_are(tmp_path: Path) -> None:
 def test_an_entry_that_is_none(auth: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidArgument, match="the stored credentials of r are not valid"):
         lookup(settings(tmp_path, auths={"r": {"auth": auth}}), "r")
+    assert usable(settings(tmp_path, auths={"r": {"auth": auth}}), "r") == {}
 
 
 @pytest.mark.parametrize("name", ["r", "https://r", "http://r", "https://r/", "https://r/v2/"])
