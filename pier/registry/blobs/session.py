@@ -9,6 +9,7 @@ import msgspec
 
 from pier.errors import Conflict, DataCorrupted, PierError
 from pier.log import Logger
+from pier.registry.blobs.underway import Hash
 from pier.registry.blobs.uploads import discard, out_of_order, status, unknown
 from pier.registry.deps import Registry
 from pier.registry.model import Upload
@@ -27,19 +28,48 @@ BUSY: Final = "the upload is being written by another request"
 async def turn(registry: Registry, repository: str, id: str, start: int | None) -> AsyncIterator["Session"]:
     """Raises Refusal: BLOB_UPLOAD_UNKNOWN; RANGE_INVALID where it is not at ``start``, or somebody else is at it."""
     with registry.underway.alone(id) as alone:
-        upload = await status(registry, repository, id)
         if not alone:
-            raise out_of_order(upload, BUSY)
-        if start is not None and start != upload.offset:
-            raise out_of_order(upload)
-        writer = await _writer(registry, upload)
+            raise out_of_order(await status(registry, repository, id), BUSY)
+        session = await _begun(registry, repository, id, start)
         try:
-            await _unchanged(registry, upload)
-            yield Session(registry, upload, writer)
+            yield session
         except DataCorrupted as error:
-            raise await _lost(registry, upload, error) from error
+            raise await _lost(registry, session.upload, error) from error
         finally:
+            await unbroken(session.writer.close())
+
+
+async def _begun(registry: Registry, repository: str, id: str, start: int | None) -> "Session":
+    kept = registry.underway.recall(id)
+    if kept and registry.storage.exclusive and kept.upload.repository == repository:
+        fits = start in (None, kept.upload.offset)
+        if fits and (session := await _opened(registry, kept.upload, kept.hash)):
+            return session
+    upload = await status(registry, repository, id)
+    hash = kept.hash if kept and kept.upload.offset == upload.offset else None
+    if start is not None and start != upload.offset:
+        registry.underway.remember(upload, hash)
+        raise out_of_order(upload)
+    session = await _opened(registry, upload, hash)
+    if session is None:
+        raise out_of_order(await status(registry, repository, id), BUSY)
+    return session
+
+
+async def _opened(registry: Registry, upload: Upload, hash: Hash | None) -> "Session | None":
+    """None where the upload has moved on since it was ``upload``.
+
+    What locks the file looks at the row once more: another process may have written, even finished it, meanwhile.
+    """
+    writer = await _writer(registry, upload)
+    current = False
+    try:
+        exclusive = registry.storage.exclusive
+        current = not exclusive or (await status(registry, upload.repository, upload.id)).offset == upload.offset
+    finally:
+        if not current:
             await unbroken(writer.close())
+    return Session(registry, upload, writer, hash) if current else None
 
 
 async def _writer(registry: Registry, upload: Upload) -> Writer:
@@ -58,22 +88,14 @@ async def _lost(registry: Registry, upload: Upload, error: DataCorrupted) -> Ref
     return unknown(upload.id)
 
 
-async def _unchanged(registry: Registry, upload: Upload) -> None:
-    """Another process may have written, even finished it, between our look at its row and its file's lock."""
-    if registry.storage.exclusive:
-        now = await status(registry, upload.repository, upload.id)
-        if now.offset != upload.offset:
-            raise out_of_order(now, BUSY)
-
-
 class Session:
     """``upload`` is what the records know. ``hash`` is None where the bytes before were not hashed here."""
 
-    def __init__(self, registry: Registry, upload: Upload, writer: Writer) -> None:
+    def __init__(self, registry: Registry, upload: Upload, writer: Writer, hash: Hash | None) -> None:
         self.registry = registry
         self.upload = upload
         self.writer = writer
-        self.hash = registry.underway.recall(upload.id, upload.offset)
+        self.hash = hash if upload.offset else Hash()
         self.taken = 0
         self._noted = registry.clock()
 
@@ -100,7 +122,7 @@ class Session:
         """Make what was taken durable, and known. Raises Refusal where the upload is not ours any more."""
         if self.taken:
             await unbroken(self._pause())
-        self._remember()
+        self.registry.underway.remember(self.upload, self.hash)
 
     async def _pieces(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         held: list[bytes] = []
@@ -115,7 +137,7 @@ class Session:
             yield b"".join(held)
 
     async def _put(self, piece: bytes) -> None:
-        """A failed write leaves a hash of more than was written: :meth:`_remember` sees that."""
+        """A failed write leaves a hash of more than was written, which nobody remembers then."""
         self.taken += len(piece)
         if len(piece) < _HOP:
             if self.hash is not None:
@@ -142,7 +164,7 @@ class Session:
         try:
             if self.taken:
                 await self._pause()
-            self._remember()
+            self.registry.underway.remember(self.upload, self.hash)
         except PierError as error:
             _log.warning("what came of an upload is lost", upload=self.upload.id, error=error)
 
@@ -155,7 +177,3 @@ class Session:
         self.upload = msgspec.structs.replace(upload, offset=offset, state=state, touched=now)
         self.taken = 0
         self._noted = self.registry.clock()
-
-    def _remember(self) -> None:
-        if self.hash is not None and self.hash.size == self.upload.offset:
-            self.registry.underway.remember(self.upload.id, self.hash)

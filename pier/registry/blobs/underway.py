@@ -4,9 +4,12 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Final
 
-_MOST_HASHES: Final = 4096
+from pier.registry.model import Upload
+
+_MOST_KEPT: Final = 4096
 _BUDGET: Final = 24 << 20
 _LARGEST_PIECE: Final = 1 << 20
 _SMALLEST_PIECE: Final = 64 << 10
@@ -28,11 +31,22 @@ class Hash:
         return text
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An upload as it was at the end of a request; others may have gone on with it since.
+
+    ``hash`` is that of all its bytes, None where they were not all seen here.
+    """
+
+    upload: Upload
+    hash: Hash | None
+
+
 class Underway:
     """One an instance. Hashes are kept between the requests of an upload, so that its bytes are not read back."""
 
     def __init__(self) -> None:
-        self._hashes: OrderedDict[str, Hash] = OrderedDict()
+        self._kept: OrderedDict[str, Kept] = OrderedDict()
         self._busy: set[str] = set()
 
     @contextmanager
@@ -51,15 +65,16 @@ class Underway:
         """Bytes to gather before a thread gets them: the less, the more uploads there are at once."""
         return min(_LARGEST_PIECE, max(_SMALLEST_PIECE, _BUDGET // (4 * max(len(self._busy), 1))))
 
-    def remember(self, id: str, hash: Hash) -> None:
-        self._hashes[id] = hash
-        if len(self._hashes) > _MOST_HASHES:
-            self._hashes.popitem(last=False)
+    def remember(self, upload: Upload, hash: Hash | None) -> None:
+        """A hash of other bytes than the upload has is none."""
+        whole = hash is not None and hash.size == upload.offset
+        self._kept[upload.id] = Kept(upload, hash if whole else None)
+        if len(self._kept) > _MOST_KEPT:
+            self._kept.popitem(last=False)
 
-    def recall(self, id: str, size: int) -> Hash | None:
-        """The hash of the first ``size`` bytes, where it is known; it is the caller's then."""
-        hash = Hash() if size == 0 else self._hashes.pop(id, None)
-        return hash if hash is not None and hash.size == size else None
+    def recall(self, id: str) -> Kept | None:
+        """What was remembered: the caller's from now on."""
+        return self._kept.pop(id, None)
 
     def forget(self, id: str) -> None:
-        self._hashes.pop(id, None)
+        self._kept.pop(id, None)

@@ -3,6 +3,7 @@
 import secrets
 
 from pier.registry import names
+from pier.registry.blobs.underway import Hash
 from pier.registry.deps import Registry
 from pier.registry.model import Upload
 from pier.registry.records import CONDEMNED
@@ -22,6 +23,7 @@ async def begin(registry: Registry, repository: str) -> Upload:
         touched=now,
     )
     await registry.records.begin_upload(upload)
+    registry.underway.remember(upload, Hash())
     return upload
 
 

@@ -8,6 +8,7 @@ import pytest
 from pier.oci.digest import hex_of, sha256
 from pier.registry.blobs.digests import parsed
 from pier.registry.blobs.underway import Hash, Underway
+from pier.registry.model import Upload
 from pier.registry.refusals import Code, Refusal
 from pier.registry.threads import hop, unbroken
 
@@ -20,32 +21,37 @@ def hashed(data: bytes) -> Hash:
     return hash
 
 
-def test_a_hash_goes_on_where_the_records_are() -> None:
+def upload(id: str, offset: int) -> Upload:
+    return Upload(id=id, repository="a", location="l", offset=offset, started=0, touched=0)
+
+
+def test_a_hash_is_given_to_one_caller() -> None:
     underway = Underway()
-    underway.remember("a", hashed(b"one"))
-    assert underway.recall("a", 4) is None  # another instance has gone on
-    underway.remember("a", hashed(b"one"))
-    hash = underway.recall("a", 3)
-    assert hash is not None
-    hash.update(b" two")
-    assert (hash.size, hash.hexdigest()) == (7, hex_of(sha256(b"one two")))
-    assert underway.recall("a", 3) is None  # it was given away
-    underway.remember("a", hash)
+    underway.remember(upload("a", 3), hashed(b"one"))
+    kept = underway.recall("a")
+    assert kept is not None and kept.hash is not None and kept.upload == upload("a", 3)
+    kept.hash.update(b" two")
+    assert (kept.hash.size, kept.hash.hexdigest()) == (7, hex_of(sha256(b"one two")))
+    assert underway.recall("a") is None
+    underway.remember(upload("a", 7), kept.hash)
     underway.forget("a")
-    assert underway.recall("a", 7) is None
+    assert underway.recall("a") is None
 
 
-def test_an_upload_without_bytes_needs_no_memory() -> None:
-    hash = Underway().recall("new", 0)
-    assert hash is not None and hash.hexdigest() == hex_of(sha256(b""))
+def test_a_hash_of_other_bytes_is_none() -> None:
+    underway = Underway()
+    for hash in (hashed(b"more than was written"), None):
+        underway.remember(upload("a", 3), hash)
+        kept = underway.recall("a")
+        assert kept is not None and kept.hash is None
 
 
-def test_the_hashes_are_bounded() -> None:
+def test_what_is_kept_is_bounded() -> None:
     underway = Underway()
     for number in range(5000):
-        underway.remember(str(number), hashed(b"x"))
-    assert underway.recall("0", 1) is None and underway.recall("4999", 1) is not None
-    assert sum(underway.recall(str(number), 1) is not None for number in range(5000)) == 4095
+        underway.remember(upload(str(number), 1), hashed(b"x"))
+    assert underway.recall("0") is None and underway.recall("4999") is not None
+    assert sum(underway.recall(str(number)) is not None for number in range(5000)) == 4095
 
 
 def test_one_writer_at_a_time() -> None:
