@@ -6,8 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import msgspec
-
 from pier.build.context.digests import digest
 from pier.build.context.files import Files, Selector
 from pier.build.context.select import opened_tree
@@ -28,7 +26,7 @@ async def content_digest(build: Build, source: Result, selector: Selector, *, in
     Raises NotFound (``"/x": not found``), Absent where the layers must be there to tell, and are not.
     """
     named = source.chain or "scratch" if isinstance(source, Rootfs) else source.immutable
-    selection = _name(source, selector)
+    selection = selection_of(source, selector)
     if named and (remembered := build.deps.cache.content(named, selection)):
         return remembered
     if isinstance(source, Rootfs) and any(chain not in build.deps.snapshots.layers() for chain in _top(source)):
@@ -44,10 +42,13 @@ def _top(source: Rootfs) -> tuple[Digest, ...]:
     return (source.chain,) if source.chain else ()
 
 
-def _name(source: Result, selector: Selector) -> str:
+def selection_of(source: Result, selector: Selector) -> str:
+    """What is read of ``source``, as a name for what is known of it: all of the selector counts, and what is ignored.
+
+    It is text that can be stored, whatever bytes are in the patterns.
+    """
     ignored = source.exclude if isinstance(source, Files) else ()
-    parts = (selector.patterns, selector.exclude, selector.parents, ignored)
-    return msgspec.json.encode(parts).decode()
+    return repr((selector, ignored))
 
 
 def _digest(deps: Deps, folder: Path, source: Result, selector: Selector, selection: str) -> str:

@@ -34,6 +34,16 @@ class Known(msgspec.Struct, array_like=True):
     combined: str = ""
 
 
+class _Stored(msgspec.Struct, array_like=True):
+    """A :class:`Known` in a file, in columns. ``names``: with NUL between them, as no name has one; they need not be
+    UTF-8. ``digests``: empty where there is none."""
+
+    names: bytes
+    facts: list[Facts]
+    digests: list[bytes]
+    combined: str
+
+
 class StatCache:
     """For one thread at a time for each key."""
 
@@ -49,8 +59,8 @@ class StatCache:
                 self._recent.move_to_end(name)
                 return self._recent[name]
         try:
-            known = _DECODER.decode((root / _FOLDER / name).read_bytes())
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+            known = _decode((root / _FOLDER / name).read_bytes())
+        except (OSError, ValueError):
             return Known()
         self._remember(name, known)
         return known
@@ -59,9 +69,9 @@ class StatCache:
         """Keep it. A disk that is full keeps nothing."""
         name = _name(folder, selection)
         self._remember(name, known)
-        with suppress(OSError, UnicodeEncodeError):
+        with suppress(OSError):
             (root / _FOLDER).mkdir(mode=0o700, exist_ok=True)
-            atomic_write(root / _FOLDER / name, msgspec.msgpack.encode(known))
+            atomic_write(root / _FOLDER / name, _encode(known))
             _prune(root / _FOLDER)
 
     def forget(self, root: Path, before: int) -> None:
@@ -79,14 +89,28 @@ class StatCache:
         with self._lock:
             self._recent[name] = known
             self._recent.move_to_end(name)
-            while len(self._recent) > 1 and (
+            while (
                 len(self._recent) > _IN_MEMORY
                 or sum(len(each.facts) for each in self._recent.values()) > _MOST_IN_MEMORY
             ):
                 self._recent.popitem(last=False)
 
 
-_DECODER: Final = msgspec.msgpack.Decoder(Known)
+_DECODER: Final = msgspec.msgpack.Decoder(_Stored)
+
+
+def _encode(known: Known) -> bytes:
+    names = "\0".join(known.facts).encode(errors="surrogateescape")
+    digests = [known.digests.get(name, b"") for name in known.facts]
+    return msgspec.msgpack.encode(_Stored(names, list(known.facts.values()), digests, known.combined))
+
+
+def _decode(data: bytes) -> Known:
+    """Raises ValueError (as msgspec.DecodeError is one) for what is no such file."""
+    stored = _DECODER.decode(data)
+    names = stored.names.decode(errors="surrogateescape").split("\0") if stored.facts else []
+    digests = {name: found for name, found in zip(names, stored.digests, strict=True) if found}
+    return Known(dict(zip(names, stored.facts, strict=True)), digests, stored.combined)
 
 
 def _prune(folder: Path) -> None:

@@ -9,6 +9,7 @@ from contextlib import suppress
 
 import zstandard
 
+from pier.build.threads import in_thread
 from pier.build.worktree import Worktree
 from pier.linux import helper
 from pier.linux.files import open_in_root
@@ -62,7 +63,7 @@ async def unpack_at(root: int, path: str, tree: Worktree, folder: str) -> None:
         running = await helper.start_land(tree.root / folder)
         try:
             with suppress(BrokenPipeError):  # the report says why
-                while data := os.read(archive, _CHUNK):
+                while data := await in_thread(os.read, archive, _CHUNK):
                     await running.write(data)
             await running.finish()
         finally:
