@@ -26,6 +26,7 @@ from pier.build.request import BuildRequest
 from pier.build.resolve import resolve
 from pier.build.session import Session
 from pier.build.solving.solver import solve
+from pier.build.steps.cachemounts import begin_anew
 from pier.errors import PierError
 from pier.oci.digest import Digest
 from pier.oci.platform import host_platform
@@ -104,6 +105,7 @@ def _explained(error: Fault, dockerfile: ast.Dockerfile) -> Fault:
 
 
 async def _solve(run: Build, graph: Graph, sources: Mapping[str, str], tails: Tails) -> Mapping[VertexId, Rootfs]:
+    await begin_anew(run.deps, graph)
     try:
         return await solve(run, graph)
     except PierError as error:

@@ -228,3 +228,15 @@ def test_a_descriptor_that_is_no_folder_is_refused(pier: Pier, tmp_path: Path) -
             head += engine.recv(1)
         socket.send_fds(engine, [b"\0"], [file.fileno()])
         assert b"is no folder" in engine.recv(65536)
+
+
+def test_without_the_cache_its_mounts_begin_anew(pier: Pier, context: Path, tag: str) -> None:
+    """As with BuildKit: once a build, not once a step."""
+    count = "RUN --mount=type=cache,id=anew,target=/c echo x >> /c/n && wc -l < /c/n > /seen"
+    (context / "Dockerfile").write_text(f"FROM {IMAGE}\n{count}1\n{count}2\nCMD cat /seen1 /seen2\n")
+    for turn, expected in ((1, ["1", "2"]), (2, ["1", "2"])):
+        pier("build", "--no-cache", "-q", "-t", tag, str(context))
+        assert pier("run", "--rm", tag).lines == expected, turn
+    (context / "Dockerfile").write_text(f"FROM {IMAGE}\n{count}\nCMD cat /seen\n")
+    pier("build", "-q", "-t", tag, str(context))
+    assert pier("run", "--rm", tag).lines == ["3"]

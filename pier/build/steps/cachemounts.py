@@ -5,7 +5,7 @@ import hashlib
 import os
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -14,9 +14,10 @@ from weakref import WeakValueDictionary
 import msgspec
 
 from pier.build.cache import CacheRecord
+from pier.build.caching.drop import drop_folders
 from pier.build.caching.inuse import in_use
 from pier.build.deps import Build, Deps
-from pier.build.graph import Mount
+from pier.build.graph import Exec, Graph, Mount
 from pier.build.remotecache.mounts import fill
 from pier.build.threads import in_thread
 from pier.linux.files import used_bytes
@@ -34,6 +35,25 @@ Seed = Callable[[Path], Awaitable[None]]
 def folder_of(deps: Deps, id: str) -> Path:
     """Where the cache mount ``id`` lies, if it is there (the first, where ``private`` ones are several)."""
     return deps.root / _path(_key(id, 0))
+
+
+async def begin_anew(deps: Deps, graph: Graph) -> None:
+    """Drop the cache mounts of steps that are to take nothing from the cache, as BuildKit does.
+
+    What another build is using stays.
+    """
+    steps = [vertex.op for vertex in graph.vertices.values() if vertex.uncached and isinstance(vertex.op, Exec)]
+    ids = {mount.id for step in steps for mount in step.mounts if mount.type == "cache"}
+    found = [record for id in ids for record in _records(deps, id)]
+    if found:
+        await drop_folders(deps, found)
+
+
+def _records(deps: Deps, id: str) -> Iterator[CacheRecord]:
+    number = 0
+    while record := deps.cache.get(_key(id, number)):
+        yield record
+        number += 1
 
 
 @asynccontextmanager
