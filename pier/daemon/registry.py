@@ -19,6 +19,7 @@ from pier.linux import memory
 from pier.metadata.registry.opening import open_records
 from pier.registry.configuration import load
 from pier.registry.deps import Registry
+from pier.registry.housekeeping.collect import collect, end_stale_uploads
 from pier.registry.http.app import make_app
 from pier.registry.http.health import Health
 from pier.registry.http.tls import TLS
@@ -86,6 +87,8 @@ async def wire(settings: Settings) -> Instance:
     instance.stops += [records.stop, storage.stop]
     instance.periodic.append(Periodic("pulls", _COUNT_PULLS_EVERY, lambda: _write_pulls(registry)))
     instance.stops.append(lambda: _write_pulls(registry))
+    instance.periodic.append(Periodic("collection", settings.collect_every, lambda: collect(registry)))
+    instance.periodic.append(Periodic("uploads", settings.collect_every, lambda: end_stale_uploads(registry)))
     instance.periodic.append(Periodic("memory", _TRIM_EVERY, lambda: asyncio.to_thread(memory.trim)))
     if tls:
         instance.reloads.append(tls.reload)
