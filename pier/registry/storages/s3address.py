@@ -80,7 +80,7 @@ def _parsed(url: str) -> tuple[str, str, dict[str, str]]:
     try:
         options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
     except ValueError as error:
-        raise InvalidArgument(f"the storage's options must be name=value: {parts.query}") from error
+        raise InvalidArgument("the options of the storage's address must be name=value") from error
     unknown = sorted(set(options) - {*_OPTIONS, "style"})
     if unknown:
         raise InvalidArgument(f"unknown options of the storage: {', '.join(unknown)}")
