@@ -1,5 +1,6 @@
 """Addresses of daemons, and what is said when nobody is there."""
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -26,15 +27,34 @@ def test_addresses(url: str, path: str, host: str, port: int) -> None:
     assert (endpoint.path, endpoint.host, endpoint.port) == (path, host, port)
 
 
-@pytest.mark.parametrize("url", ["tcp://h:x", "tcp://h:0", "tcp://h:70000", "npipe://x", "unix://", "ssh://host"])
+@pytest.mark.parametrize(
+    "url", ["tcp://h:x", "tcp://h:0", "tcp://h:70000", "npipe://x", "unix://", "ssh://", "ssh://-x", "ssh://a b"]
+)
 def test_nonsense_is_refused(url: str) -> None:
     with pytest.raises(InvalidArgument):
         Endpoint(url)
 
 
-def test_ssh_says_what_to_do_instead() -> None:
-    with pytest.raises(InvalidArgument, match="ssh -NL"):
-        Endpoint("ssh://host")
+@pytest.mark.parametrize(
+    ("url", "words", "socket"),
+    [
+        ("ssh://host", ["--", "host"], ""),
+        ("ssh://me@host", ["-l", "me", "--", "host"], ""),
+        ("ssh://DOMAIN\\me@host:22", ["-l", "DOMAIN\\me", "-p", "22", "--", "host"], ""),
+        ("ssh://[::1]:2222/run/x.sock", ["-p", "2222", "--", "::1"], "/run/x.sock"),
+        ("ssh://host/with'quote", ["--", "host"], "/with'quote"),
+    ],
+)
+def test_ssh(url: str, words: list[str], socket: str) -> None:
+    host = Endpoint(url).ssh
+    assert host is not None
+    *command, remote = host.command()
+    assert command[-len(words) :] == words
+    assert host.socket == socket
+    assert shlex.split(remote)[:2] == ["sh", "-c"]
+    script = shlex.split(remote)[2]
+    assert shlex.split(script.replace(";", " ; ")).count("dial-stdio") == 2
+    assert not socket or f"unix://{socket}" in shlex.split(script)
 
 
 @pytest.mark.parametrize(
