@@ -7,7 +7,7 @@ from pier.errors import Conflict
 from pier.metadata.registry import links, uploads
 from pier.metadata.registry.transaction import Transaction
 from pier.oci.digest import Digest
-from pier.registry.model import Blob
+from pier.registry.model import Blob, Upload
 from pier.registry.records import CONDEMNED
 from pier.registry.refusals import Code, Refusal
 
@@ -26,6 +26,7 @@ def add(sql: Transaction, repository: str, upload_id: str, blob: Blob, lease: in
         raise Refusal(Code.BLOB_UPLOAD_UNKNOWN, "blob upload unknown to registry")
     known = _live(sql, blob.digest)
     if known is None:
+        _condemn_old(sql, blob.digest)
         sql.execute(
             "INSERT INTO blobs (digest, size, location, created) VALUES (?, ?, ?, ?) ON CONFLICT (digest) "
             "DO UPDATE SET size = excluded.size, location = excluded.location, created = excluded.created, claimed = 0",
@@ -36,6 +37,15 @@ def add(sql: Transaction, repository: str, upload_id: str, blob: Blob, lease: in
         uploads.advance(sql, upload_id, upload.offset, CONDEMNED, upload.state, upload.touched)
     links.lease(sql, repository, blob.digest, lease)
     return known or blob
+
+
+def _condemn_old(sql: Transaction, digest: Digest) -> None:
+    """Bytes that somebody claimed and may not live to delete are a condemned upload's, once their row is another's."""
+    for location, claimed in sql.execute("SELECT location, claimed FROM blobs WHERE digest = ?", (digest,)):
+        gone = Upload(
+            id=f"claimed {location}", repository="", location=location, offset=CONDEMNED, started=claimed, touched=0
+        )
+        uploads.begin(sql, gone)
 
 
 def _live(sql: Transaction, digest: Digest) -> Blob | None:

@@ -176,6 +176,8 @@ async def test_claimed_bytes_are_replaced_not_revived(records: Records) -> None:
     assert await records.blob("p/a", old.digest) is None
     new = await bring(records, b"x", id="new")
     assert new.location == "at-new"
+    (left,) = await records.stale_uploads(NOW, 10)
+    assert (left.location, left.offset) == (old.location, CONDEMNED)
     await records.forget_blobs([claimed])
     assert await records.blob("p/a", new.digest) == new
 
