@@ -52,45 +52,34 @@ def base() -> bytes:
     return made.getvalue()
 
 
-def changes(builder: Docker, cli: Docker, case: str, unchanged: Picture) -> Picture:
+def changes(builder: Docker, case: str, unchanged: Picture) -> Picture:
     """Only what differs from ``unchanged``, the picture of no copy at all."""
-    found = picture(builder, cli, case)
+    found = picture(builder, case)
     if "error" in found:
         return found
     every = sorted(found | unchanged)
     return {name: found.get(name, "gone") for name in every if found.get(name) != unchanged.get(name)}
 
 
-def picture(builder: Docker, cli: Docker, case: str) -> Picture:
+def picture(builder: Docker, case: str) -> Picture:
     """Build it. Times that are none of the fixed ones are ``now``.
 
     The context is a new one: a folder that BuildKit has synchronised before keeps times of what was in it then.
     """
     ignore, steps = IGNORING.get(case) or ("", CASES.get(case, ""))
-    tag = f"copy-{case or 'nothing'}"
     with tempfile.TemporaryDirectory(prefix="copy-cases-") as apart:
         context, file = Path(apart, "context"), Path(apart, "Dockerfile")
         context.mkdir()
         make_context(context)
         file.write_text(HEAD + steps + "\n")
         Path(apart, "Dockerfile.dockerignore").write_text(ignore)
-        flags = ("--no-cache-filter", FINAL, "-t", tag, "-f", str(file))
+        flags = ("--no-cache-filter", FINAL, "-o", f"type=tar,dest={apart}/tar", "-f", str(file))
         done = builder("build", *flags, str(context), code={0, 1}, timeout=120)
-    if done.code:
-        return {"error": _error(done.err)}
-    try:
-        return tree(cli, tag)
-    finally:
-        cli("rmi", "-f", tag)
+        return {"error": _error(done.err)} if done.code else tree(Path(apart, "tar"))
 
 
-def tree(cli: Docker, image: str) -> Picture:
-    container = cli("create", image, "x").out
-    try:
-        exported = cli("export", container).stdout
-    finally:
-        cli("rm", container)
-    with tarfile.open(fileobj=io.BytesIO(exported), errors="surrogateescape") as tar:
+def tree(made: Path) -> Picture:
+    with tarfile.open(made, errors="surrogateescape") as tar:
         lines = {info.name: _line(tar, info) for info in tar}
     return {name: line for name, line in lines.items() if not _dull(name)}
 
@@ -103,12 +92,14 @@ def _dull(name: str) -> bool:
 
 
 def _line(tar: tarfile.TarFile, info: tarfile.TarInfo) -> str:
+    """Without ``user.`` attributes: buildx sends those of a context's files, and the other clients do not."""
     kind = next(name for name in ("isreg", "isdir", "issym", "islnk", "isfifo", "isdev") if getattr(info, name)())
     content = tar.extractfile(info) if info.isreg() else None
     held = hashlib.sha256(content.read()).hexdigest()[:8] if content else info.linkname
     if info.isdev() and not info.isfifo():
         held = f"{info.devmajor}:{info.devminor}"
-    xattrs = "".join(f" {key[13:]}={value!r}" for key, value in info.pax_headers.items() if "SCHILY.xattr." in key)
+    found = {key.removeprefix("SCHILY.xattr."): value for key, value in info.pax_headers.items() if "xattr." in key}
+    xattrs = "".join(f" {key}={value!r}" for key, value in found.items() if not key.startswith("user."))
     when = "now" if info.mtime > _LONG_AGO else str(int(info.mtime))
     return f"{kind[2:]} {info.mode:o} {info.uid}:{info.gid} {when} {held}{xattrs}".strip()
 
@@ -133,10 +124,10 @@ def import_base(cli: Docker) -> None:
 def taking(builder: Docker, cli: Docker, cases: Iterable[str]) -> Iterator[dict[str, Future[Picture]]]:
     """The pictures of ``cases``, some at a time; what was not begun when the block is left is not."""
     import_base(cli)
-    unchanged = picture(builder, cli, "")
+    unchanged = picture(builder, "")
     pool = ThreadPoolExecutor(_AT_ONCE)
     try:
-        yield {case: pool.submit(changes, builder, cli, case, unchanged) for case in cases}
+        yield {case: pool.submit(changes, builder, case, unchanged) for case in cases}
     finally:
         pool.shutdown(cancel_futures=True)
         cli("rmi", "-f", BASE)
