@@ -2,7 +2,7 @@
 
 with postgres() as server:
     psycopg.connect(server.url)
-    server.kill(); server.start()       # as a machine that went down and came back
+    server.stop(); server.start()       # as a machine that went down and came back
 """
 
 import os
@@ -55,18 +55,11 @@ class Server:
         return process.run_sync(argv).returncode == 0
 
     def stop(self) -> None:
-        """At once, with every connection cut."""
-        self._end(signal.SIGQUIT)
-
-    def kill(self) -> None:
-        """Without a chance to say goodbye; what was committed is there after the next start."""
-        self._end(signal.SIGKILL)
-
-    def _end(self, number: int) -> None:
+        """At once, with every connection cut; what was committed is there after the next start."""
         child, self._child = self._child, None
         if child is not None:
             first = (self._data / "postmaster.pid").read_text().split("\n")[0]
-            os.kill(int(first), number)
+            os.kill(int(first), signal.SIGQUIT)
             child.wait_sync(_PATIENCE)
 
     def _run(self, program: str, *words: str) -> None:

@@ -453,7 +453,7 @@ async def test_a_server_that_goes_and_comes_back(server: Server) -> None:
     records = await open_records(server.url)
     try:
         await put(records, manifest("m"), "1")
-        server.kill()
+        server.stop()
         with pytest.raises(Unavailable, match="does not answer"):
             await records.manifest("p/a", "1")
         server.start()
