@@ -20,6 +20,8 @@ from pier.build.session import Folder
 from pier.errors import InvalidArgument, NotFound
 
 _AT_ONCE: Final = 64  # packets: a millisecond or two; to go to a thread and back costs more
+_DATA: Final = Packet.PACKET_DATA  # to look them up in the message's class costs as much as to decode it
+_STAT: Final = Packet.PACKET_STAT
 _SYNC: Final = "/moby.filesync.v1.FileSync/DiffCopy"
 
 
@@ -83,18 +85,19 @@ class _Receiving:
         """Deal with a batch; returns what the client is to be asked for."""
         asked: list[Packet] = []
         for packet in batch:
-            if packet.type == Packet.PACKET_DATA:
+            kind = packet.type
+            if kind == _DATA:
                 self._data(packet)
-            elif packet.type == Packet.PACKET_STAT and not packet.HasField("stat"):
+            elif kind == _STAT and not packet.HasField("stat"):
                 self._complete = True
-            elif packet.type == Packet.PACKET_STAT:
+            elif kind == _STAT:
                 if self._sink.entry(_entry(packet.stat)):
                     self._wanted.add(self._told)
                     asked.append(Packet(type=Packet.PACKET_REQ, ID=self._told))
                 self._told += 1
-            elif packet.type == Packet.PACKET_ERR:
+            elif kind == Packet.PACKET_ERR:
                 raise InvalidArgument(f"error from sender: {packet.data.decode(errors='replace')}")
-            elif packet.type == Packet.PACKET_FIN:
+            elif kind == Packet.PACKET_FIN:
                 self.ended = True
         return asked
 
@@ -113,8 +116,9 @@ class _Receiving:
 
 
 def _entry(told: Stat) -> Entry:
+    major, minor = told.devmajor, told.devminor
     try:
-        mode, device = unix_mode(told.mode), os.makedev(told.devmajor, told.devminor)
+        mode, device = unix_mode(told.mode), os.makedev(major, minor) if major or minor else 0
     except (ValueError, OverflowError) as error:
         raise InvalidArgument(f"cannot take {os.fsdecode(told.path)!r} from the client: {error}") from error
     return Entry(os.fsdecode(told.path), mode, told.size, told.modTime, os.fsdecode(told.linkname), device)

@@ -1,6 +1,7 @@
 """Modes as Go's ``os.FileMode`` has them, and as ``stat`` does (pure)."""
 
 import stat
+from functools import lru_cache
 from typing import Final
 
 _PERMISSIONS: Final = 0o777
@@ -27,6 +28,7 @@ def go_mode(mode: int) -> int:
     return _KINDS[stat.S_IFMT(mode)] | bits | mode & _PERMISSIONS
 
 
+@lru_cache(256)
 def unix_mode(mode: int) -> int:
     """``os.FileMode`` to ``st_mode``. Raises ValueError for a kind of file that there is not."""
     kind = mode & _TYPE

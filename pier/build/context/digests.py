@@ -7,13 +7,14 @@ import time
 from typing import Final
 
 from pier.build.context.files import Selector
-from pier.build.context.select import Found, find, skipping, walk
+from pier.build.context.select import Found, find, skipping, walked
 from pier.build.context.statcache import NOT_TRUSTED, Facts, Known
 from pier.linux.files import open_in_root
 from pier.oci.ignore import Matcher
 
 _WHOLE: Final = 4 << 20
 _TICK: Final = 50_000_000
+_Told = Facts | tuple[int, int, int, int, int, int, int]  # with owner and group, where they count
 _XATTRS: Final = ("user.", "security.capability", "trusted.")
 
 
@@ -24,21 +25,18 @@ def digest(root: int, selector: Selector, ignored: Matcher | None, known: Known 
     """
     began = time.time_ns()
     excluded = Matcher(selector.exclude) if selector.exclude else None
-    tops: list[tuple[Found, dict[str, os.stat_result]]] = []
+    look = _owned_facts if owned else _facts
+    tops: list[tuple[Found, dict[str, _Told]]] = []
     for pattern in selector.patterns:
         for found in find(root, pattern, ignored, deep=selector.parents):
-            below = walk(root, found, skipping(found, ignored, excluded)) if found.is_folder else {}
+            below = walked(root, found, skipping(found, ignored, excluded), look) if found.is_folder else {}
             tops.append((found, below))
-    facts = {
-        f"{number}/{path}": _facts(status)
-        for number, (found, below) in enumerate(tops)
-        for path, status in ({"": found.status} | below).items()
-    }
+    facts = _all_facts(tops) if known is not None else {}
     if known is not None and known.facts == facts:
         return known.combined
-    hashing = _Hashing(root, known or Known(), owned)
+    hashing = _Hashing(root, known, owned)
     for number, (found, below) in enumerate(tops):
-        hashing.top(number, found, below, selector.parents)
+        hashing.top(number, found, below, look(found.status), selector.parents)
     combined = hashing.combined()
     if known is not None:
         known.digests = hashing.digests
@@ -47,8 +45,22 @@ def digest(root: int, selector: Selector, ignored: Matcher | None, known: Known 
     return combined
 
 
+def _all_facts(tops: list[tuple[Found, dict[str, _Told]]]) -> dict[str, Facts]:
+    facts = {}
+    for number, (found, below) in enumerate(tops):
+        facts[f"{number}/"] = _facts(found.status)
+        facts.update({f"{number}/{path}": told[:5] for path, told in below.items()})
+    return facts
+
+
 def _facts(status: os.stat_result) -> Facts:
-    return (status.st_mode, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+    """A device's number is in place of its size."""
+    size = status.st_size or status.st_rdev
+    return (status.st_mode, size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+
+
+def _owned_facts(status: os.stat_result) -> _Told:
+    return (*_facts(status), status.st_uid, status.st_gid)
 
 
 def _trusted(facts: Facts, began: int) -> Facts:
@@ -57,45 +69,48 @@ def _trusted(facts: Facts, began: int) -> Facts:
 
 
 class _Hashing:
-    def __init__(self, root: int, known: Known, owned: bool) -> None:
+    def __init__(self, root: int, known: Known | None, owned: bool) -> None:
         self._root = root
-        self._known = known
+        self._known = known or Known()
+        self._remembers = known is not None
         self._owned = owned
         self._lines: list[bytes] = []
         self.digests: dict[str, bytes] = {}
 
-    def top(self, number: int, found: Found, below: dict[str, os.stat_result], parents: bool) -> None:
+    def top(self, number: int, found: Found, below: dict[str, _Told], told: _Told, parents: bool) -> None:
         landing = found.anchor if parents else found.name if not found.is_folder else ""
-        entries = below if found.is_folder else {"": found.status}
+        entries = below if found.is_folder else {"": told}
         self._lines.append(f"{len(entries)}\0{found.is_folder}\0{landing}\0".encode(errors="surrogateescape"))
         if found.is_folder and (found.path or self._owned):
-            self._lines.append(self._told(found.status))
+            self._lines.append(self._told(told))
         for path in sorted(entries):
             self._entry(number, found.path, path, entries[path])
 
     def combined(self) -> str:
         return "sha256:" + hashlib.sha256(b"\n".join(self._lines)).hexdigest()
 
-    def _entry(self, number: int, top: str, path: str, status: os.stat_result) -> None:
-        where = "/".join(part for part in (top, path) if part)
-        if stat.S_ISREG(status.st_mode):
-            held = self._content(f"{number}/{path}", where, status)
-        elif stat.S_ISLNK(status.st_mode):
+    def _entry(self, number: int, top: str, path: str, told: _Told) -> None:
+        where = f"{top}/{path}" if top and path else top or path
+        mode = told[0]
+        if stat.S_ISREG(mode):
+            held = self._content(f"{number}/{path}", where, told)
+        elif stat.S_ISLNK(mode):
             held = os.fsencode(self._link(where))
         else:
-            held = b"%d" % status.st_rdev
-        extra = self._xattrs(where) if self._owned and not stat.S_ISLNK(status.st_mode) else b""
-        self._lines.append(path.encode(errors="surrogateescape") + b"\0" + self._told(status) + b"\0" + held + extra)
+            held = b"%d" % (told[1] if stat.S_ISCHR(mode) or stat.S_ISBLK(mode) else 0)
+        extra = self._xattrs(where) if self._owned and not stat.S_ISLNK(mode) else b""
+        self._lines.append(path.encode(errors="surrogateescape") + b"\0" + self._told(told) + b"\0" + held + extra)
 
-    def _told(self, status: os.stat_result) -> bytes:
+    def _told(self, told: _Told) -> bytes:
         if self._owned:
-            return b"%o %d:%d" % (status.st_mode, status.st_uid, status.st_gid)
-        return b"%o" % status.st_mode
+            return b"%o %d:%d" % (told[0], *told[5:])
+        return b"%o" % told[0]
 
-    def _content(self, name: str, where: str, status: os.stat_result) -> bytes:
-        known = self._known.facts.get(name) == _facts(status)
+    def _content(self, name: str, where: str, told: _Told) -> bytes:
+        known = self._known.facts.get(name) == told[:5]
         found = self._known.digests[name] if known else self._read(where)
-        self.digests[name] = found
+        if self._remembers:
+            self.digests[name] = found
         return found
 
     def _read(self, where: str) -> bytes:

@@ -5,16 +5,18 @@ links; sockets are left out, as COPY would not take them.
 """
 
 import os
+import re
 import stat
 from pathlib import Path
 from typing import Final
 
 from pier.build.context.entry import Entry
-from pier.errors import InvalidArgument
+from pier.errors import InvalidArgument, NoSpace
 from pier.linux.files import disk_errors, open_in_root
 
 _FOLDER: Final = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW
 _MOST_OPEN: Final = 64
+_NO_PATH: Final = re.compile(r"(?:\A|/)\.{0,2}(?:/|\Z)")  # a part that is empty, or leads elsewhere
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 
 
@@ -35,10 +37,9 @@ class FreshFolder:
         """Take note of the next file; whether its content is wanted. Raises InvalidArgument, NoSpace."""
         number, self._told = self._told, self._told + 1
         try:
-            with disk_errors():
-                return self._make(number, told)
+            return self._make(number, told)
         except (OSError, ValueError) as error:
-            raise InvalidArgument(f"cannot take {told.path!r} from the client: {error}") from error
+            raise _refused(told.path, error) from error
 
     def _make(self, number: int, told: Entry) -> bool:
         _check(told.path)
@@ -144,6 +145,17 @@ class FreshFolder:
         os.close(self._root)
 
 
+def _refused(path: str, error: OSError | ValueError) -> Exception:
+    """What to raise of it: NoSpace, or InvalidArgument. Only made when it is needed: there are many files."""
+    try:
+        with disk_errors():
+            raise error
+    except NoSpace as full:
+        return full
+    except (OSError, ValueError):
+        return InvalidArgument(f"cannot take {path!r} from the client: {error}")
+
+
 def _check(path: str) -> None:
-    if not path or any(part in ("", ".", "..") for part in path.split("/")):
+    if _NO_PATH.search(path):
         raise ValueError("it is no path below the folder")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from pier.build.context.patterns import components, is_wild, matcher
 from pier.errors import InvalidArgument, NotFound
@@ -22,6 +22,7 @@ from pier.oci.ignore import Matcher
 
 _NAMING: Final = string.ascii_lowercase + string.digits
 
+Kept = TypeVar("Kept")
 Skip = Callable[[str, bool], bool | None]
 """Of a path below the root, and whether it is a folder: leave it out? None: unless something stays of what is in it."""
 
@@ -185,30 +186,35 @@ def _resolved(root: int, descriptor: int) -> str:
 
 def walk(root: int, found: Found, skip: Skip | None) -> dict[str, os.stat_result]:
     """What lies below a folder, by path below it; folders before what is in them. Links are not followed."""
+    return walked(root, found, skip, lambda status: status)
+
+
+def walked(root: int, found: Found, skip: Skip | None, keep: Callable[[os.stat_result], Kept]) -> dict[str, Kept]:
+    """As :func:`walk`, but with what ``keep`` makes of each: a whole ``stat_result`` is most of a kilobyte."""
     top = open_in_root(root, found.path, os.O_RDONLY | os.O_DIRECTORY, follow=False)
     try:
         base = f"/proc/self/fd/{top}/"
-        return _walk_all(base) if skip is None else _walk_some(base, skip)
+        return _walk_all(base, keep) if skip is None else _walk_some(base, skip, keep)
     finally:
         os.close(top)
 
 
-def _walk_all(base: str) -> dict[str, os.stat_result]:
-    entries: dict[str, os.stat_result] = {}
+def _walk_all(base: str, keep: Callable[[os.stat_result], Kept]) -> dict[str, Kept]:
+    entries: dict[str, Kept] = {}
     folders = [""]
     while folders:
         below = folders.pop()
         with os.scandir(base + below) as found:
             for each in found:
                 path = below + each.name
-                entries[path] = each.stat(follow_symlinks=False)
+                entries[path] = keep(each.stat(follow_symlinks=False))
                 if each.is_dir(follow_symlinks=False):
                     folders.append(path + "/")
     return entries
 
 
-def _walk_some(base: str, skip: Skip) -> dict[str, os.stat_result]:
-    entries: dict[str, os.stat_result] = {}
+def _walk_some(base: str, skip: Skip, keep: Callable[[os.stat_result], Kept]) -> dict[str, Kept]:
+    entries: dict[str, Kept] = {}
     folders, if_filled, filled = [""], [], set()
     while folders:
         below = folders.pop()
@@ -219,7 +225,7 @@ def _walk_some(base: str, skip: Skip) -> dict[str, os.stat_result]:
                 left_out = skip(path, is_folder)
                 if left_out:
                     continue
-                entries[path] = each.stat(follow_symlinks=False)
+                entries[path] = keep(each.stat(follow_symlinks=False))
                 if is_folder:
                     folders.append(path + "/")
                 if left_out is None:

@@ -110,3 +110,12 @@ def test_nodes_are_what_they_are(folder: FreshFolder, root: Path, kind: int) -> 
 def test_sockets_are_left_out(folder: FreshFolder, root: Path) -> None:
     assert not folder.entry(told("socket", stat.S_IFSOCK | 0o600))
     assert list(root.iterdir()) == []
+
+
+@pytest.mark.parametrize("path", ["...", ".a", "a.", "..b", ".\n", "\n", "x\n/.."])
+def test_odd_names_are_names(folder: FreshFolder, path: str) -> None:
+    if path.endswith("/.."):
+        with pytest.raises(InvalidArgument, match="cannot take"):
+            folder.entry(told(path, stat.S_IFREG | 0o644))
+    else:
+        assert folder.entry(told(path, stat.S_IFREG | 0o644))
