@@ -13,6 +13,7 @@ from typing import Final
 import uvloop
 
 from pier import log
+from pier.daemon.registryaccess import open_gate
 from pier.daemon.registryserve import Instance, serve
 from pier.errors import InvalidArgument, PierError
 from pier.linux import memory
@@ -23,6 +24,7 @@ from pier.registry.housekeeping.collect import collect, end_stale_uploads
 from pier.registry.http.app import make_app
 from pier.registry.http.health import Health
 from pier.registry.http.tls import TLS
+from pier.registry.http.token import TokenPage
 from pier.registry.periodic import Periodic
 from pier.registry.settings import Settings
 from pier.registry.storages.opening import open_storage
@@ -78,13 +80,19 @@ async def wire(settings: Settings) -> Instance:
     records = await open_records(settings.database or f"sqlite://{root}/registry.db")
     storage = await open_storage(settings.storage or f"file://{root}/blobs")
     registry = Registry(records, storage, settings)
-    app = make_app(registry)
+    try:
+        gate = await open_gate(registry)
+    except PierError:
+        await storage.stop()
+        await records.stop()
+        raise
+    app = make_app(registry, gate.guard, {"/token": TokenPage(gate, settings).answer})
     health = Health(registry, app.metrics)
     app.pages.update({"/healthz": health.alive, "/readyz": health.ready})
     if not settings.metrics_listen:
         app.pages["/metrics"] = health.show
     instance = Instance(registry, app, health, tls)
-    instance.stops += [records.stop, storage.stop]
+    instance.stops += [records.stop, storage.stop, gate.passwords.stop]
     instance.periodic.append(Periodic("pulls", _COUNT_PULLS_EVERY, lambda: _write_pulls(registry)))
     instance.stops.append(lambda: _write_pulls(registry))
     instance.periodic.append(Periodic("collection", settings.collect_every, lambda: collect(registry)))

@@ -36,6 +36,7 @@ class Field:
 
 _KINDS: Final[Mapping[type, str]] = {
     msgspec.inspect.StrType: "string",
+    msgspec.inspect.LiteralType: "string",
     msgspec.inspect.IntType: "int",
     msgspec.inspect.BoolType: "bool",
     msgspec.inspect.VarTupleType: "list",

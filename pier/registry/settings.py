@@ -4,7 +4,7 @@ A field is ``name = …`` in the file, ``PIER_REGISTRY_NAME`` in the environment
 dashes there). Its description is what ``--help`` and the manual say of it.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -50,3 +50,29 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Positive, Meta(description="Seconds between two collections of what nothing refers to")
     ] = 15
     largest_manifest: Annotated[Positive, Meta(description="Bytes of the largest manifest that is taken")] = 4 << 20
+    htpasswd: Annotated[
+        str, Meta(description="File of users (htpasswd -B), beside those of the database; read again when it changes")
+    ] = ""
+    admins: Annotated[Texts, Meta(description="Users who may do everything")] = ()
+    default_role: Annotated[
+        Literal["", "reader", "writer", "admin"],
+        Meta(description="Role of every user in every project: reader, writer, admin (default: none)"),
+    ] = ""
+    anonymous_pull: Annotated[
+        Texts, Meta(description="Projects or globs of repositories that anybody may pull from, beside public projects")
+    ] = ()
+    open: Annotated[
+        bool, Meta(description="While there are no users let everybody do everything, from anywhere; allow no TLS")
+    ] = False
+    service: Annotated[
+        str,
+        Meta(description="Name of this registry in tokens; the same in all instances", pattern="^[A-Za-z0-9._:-]+$"),
+    ] = "pier-registry"
+    token_life: Annotated[Positive, Meta(description="Seconds that a token is good for")] = 300
+    refresh_life: Annotated[
+        Positive, Meta(description="Seconds that a refresh token is good for, unless the password changes")
+    ] = 90 * 24 * 3600
+    rate_address: Annotated[Count, Meta(description="Requests a second of one address (0: any number)")] = 0
+    rate_user: Annotated[Count, Meta(description="Requests a second of one user (0: any number)")] = 0
+    rate_burst: Annotated[Count, Meta(description="Requests at once beyond that (default: twice the rate)")] = 0
+    failed_logins: Annotated[Count, Meta(description="Wrong passwords a minute of one address (0: any number)")] = 10

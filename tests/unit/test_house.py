@@ -87,6 +87,8 @@ PURE = (
     "build/dockerfile/transfer.py",
     "build/dockerfile/variables.py",
     "build/options.py",
+    "registry/access/policy.py",
+    "registry/access/scopes.py",
     "registry/manifests/document.py",
     "registry/http/pages.py",
     "registry/http/ranges.py",

@@ -47,9 +47,22 @@ SERVE = Command(
     (
         Flag("config", "string", "File of settings (default: /etc/pier/registry.toml, where there is one)"),
         Flag("access-log", "bool", "Log a line for each request", default=True),
+        Flag("admins", "list", "Users who may do everything"),
+        Flag(
+            "anonymous-pull",
+            "list",
+            "Projects or globs of repositories that anybody may pull from, beside public projects",
+        ),
         Flag("collect-every", "int", "Seconds between two collections of what nothing refers to", default=15),
         Flag(
             "database", "string", "sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME (default: ROOT/registry.db)"
+        ),
+        Flag("default-role", "string", "Role of every user in every project: reader, writer, admin (default: none)"),
+        Flag("failed-logins", "int", "Wrong passwords a minute of one address (0: any number)", default=10),
+        Flag(
+            "htpasswd",
+            "string",
+            "File of users (htpasswd -B), beside those of the database; read again when it changes",
         ),
         Flag("idle-timeout", "int", "Seconds that a client may send or take nothing", default=120),
         Flag("largest-manifest", "int", "Bytes of the largest manifest that is taken", default=4194304),
@@ -57,12 +70,26 @@ SERVE = Command(
         Flag("listen", "list", "HOST:PORT to listen on, also several (default: 127.0.0.1:5000)"),
         Flag("log-level", "string", "debug, info, warn, error", default="info"),
         Flag("metrics-listen", "string", "HOST:PORT of a listener for /metrics alone (default: with the rest)"),
+        Flag("open", "bool", "While there are no users let everybody do everything, from anywhere; allow no TLS"),
+        Flag("rate-address", "int", "Requests a second of one address (0: any number)"),
+        Flag("rate-burst", "int", "Requests at once beyond that (default: twice the rate)"),
+        Flag("rate-user", "int", "Requests a second of one user (0: any number)"),
         Flag("redirect", "bool", "Send clients to the object storage for blobs, where it allows"),
+        Flag(
+            "refresh-life",
+            "int",
+            "Seconds that a refresh token is good for, unless the password changes",
+            default=7776000,
+        ),
         Flag("root", "string", "Folder of the database and the blobs", default="/var/lib/pier-registry"),
+        Flag(
+            "service", "string", "Name of this registry in tokens; the same in all instances", default="pier-registry"
+        ),
         Flag("stop-wait", "int", "Seconds that transfers under way have when the registry stops", default=60),
         Flag("storage", "string", "file:///PATH or s3://BUCKET/PREFIX?endpoint=URL (default: ROOT/blobs)"),
         Flag("tls-cert", "string", "File of the TLS certificate and its chain; read again on SIGHUP"),
         Flag("tls-key", "string", "File of the certificate's key"),
+        Flag("token-life", "int", "Seconds that a token is good for", default=300),
         Flag("trusted-proxies", "list", "Networks of proxies whose X-Forwarded-For and -Proto are believed"),
         Flag("upload-life", "int", "Seconds after which an upload that nobody goes on with ends", default=86400),
     ),

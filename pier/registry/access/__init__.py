@@ -1,0 +1,1 @@
+"""Who may do what: users and robots, roles, tokens, limits (the guard that :mod:`pier.registry.http` asks)."""
