@@ -20,20 +20,24 @@ again; SIGTERM waits for transfers that are under way.
 
 def serve(call: Call) -> int:
     """Run the server in place of this process."""
+    return become("pier.daemon.registry", ["serve", *given(call)])
+
+
+def become(module: str, words: list[str]) -> int:
+    """Run a program of Pier's in place of this process."""
     python = os.path.join(ROOT, ".venv", "bin", "python")
     if not os.access(python, os.X_OK):
         python = sys.executable
     path = os.environ.get("PYTHONPATH")
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{path}" if path else ROOT}
-    words = [python, "-P", "-m", "pier.daemon.registry", "serve", *_given(call)]
     sys.stdout.flush()
     try:
-        os.execve(python, words, environment)
+        os.execve(python, [python, "-P", "-m", module, *words], environment)
     except OSError as error:
         raise Failure(f"cannot run {python}: {error.strerror}") from None
 
 
-def _given(call: Call) -> list[str]:
+def given(call: Call) -> list[str]:
     words = []
     for name, value in call.values.items():
         for each in value if isinstance(value, list) else [value]:
@@ -81,6 +85,7 @@ SERVE = Command(
             "Seconds that a refresh token is good for, unless the password changes",
             default=7776000,
         ),
+        Flag("retain-every", "int", "Seconds between two looks at the projects' retention rules", default=600),
         Flag("root", "string", "Folder of the database and the blobs", default="/var/lib/pier-registry"),
         Flag(
             "service", "string", "Name of this registry in tokens; the same in all instances", default="pier-registry"

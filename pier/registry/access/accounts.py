@@ -1,0 +1,156 @@
+"""Users, robots and projects are made, changed and removed: what the JSON API and ``pier registry user`` share."""
+
+import re
+import secrets
+from collections.abc import Iterable, Mapping
+from typing import Final, get_args
+
+import msgspec
+
+from pier.errors import Conflict, InvalidArgument, NotFound
+from pier.registry import names
+from pier.registry.access.passwords import hash_password
+from pier.registry.model import Project, Role, User
+from pier.registry.records import Records
+from pier.registry.refusals import Refusal
+from pier.registry.threads import hop
+
+ROBOT: Final = "robot$"
+_USER: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._@-]{0,62}[A-Za-z0-9])?", re.A)
+_ROBOT: Final = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?", re.A)
+_PATTERN: Final = re.compile(r"[a-z0-9._/*?\[\]!-]{1,255}", re.A)
+_SECRET_BYTES: Final = 30
+
+
+async def add_user(
+    records: Records,
+    name: str,
+    password: str,
+    *,
+    admin: bool = False,
+    roles: Mapping[str, str] | None = None,
+    now: int,
+) -> User:
+    """An empty ``password``: one that the htpasswd file has, or none. Raises InvalidArgument, Conflict."""
+    if not _USER.fullmatch(name):
+        raise InvalidArgument(f"invalid user name ({name[:70]}): letters, digits, '.', '_', '@' and '-' are allowed")
+    if await records.user(name):
+        raise Conflict(f"user {name} already exists")
+    secret = await hop(None, hash_password, password) if password else ""
+    user = User(name=name, secret=secret, admin=admin, projects=roles_of(roles or {}), created=now)
+    await records.put_user(user)
+    return user
+
+
+async def add_robot(
+    records: Records, project: str, name: str, role: str, *, expires: int = 0, now: int
+) -> tuple[User, str]:
+    """The robot, and its secret, which nobody can be told again. Raises InvalidArgument, Conflict."""
+    project_name(project)
+    if not _ROBOT.fullmatch(name):
+        raise InvalidArgument(f"invalid robot name ({name[:70]}): small letters, digits, '.', '_' and '-' are allowed")
+    full = f"{ROBOT}{project}+{name}"
+    if await records.user(full):
+        raise Conflict(f"robot {full} already exists")
+    secret = secrets.token_urlsafe(_SECRET_BYTES)
+    hashed = await hop(None, hash_password, secret)
+    robot = User(name=full, secret=hashed, projects=roles_of({project: role}), expires=expires, created=now)
+    await records.put_user(robot)
+    return robot, secret
+
+
+async def change_user(
+    records: Records,
+    name: str,
+    *,
+    admin: bool | None = None,
+    roles: Mapping[str, str] | None = None,
+    disabled: bool | None = None,
+    expires: int | None = None,
+) -> User:
+    """``roles`` are added to those that are there; an empty one takes that away. Raises NotFound, InvalidArgument."""
+    user = await _known(records, name)
+    if is_robot(name) and (admin or any(_beyond(name, pattern) for pattern in roles or {})):
+        raise InvalidArgument("a robot has a role in its own project only")
+    kept = {pattern: role for pattern, role in user.projects.items() if pattern not in (roles or {})}
+    given = roles_of({pattern: role for pattern, role in (roles or {}).items() if role})
+    changed = msgspec.structs.replace(
+        user,
+        admin=user.admin if admin is None else admin,
+        projects={**kept, **given},
+        disabled=user.disabled if disabled is None else disabled,
+        expires=user.expires if expires is None else expires,
+    )
+    await records.put_user(changed)
+    return changed
+
+
+async def set_password(records: Records, name: str, password: str) -> None:
+    """Tokens that were given for the one before are no good any more. Raises NotFound, InvalidArgument."""
+    user = await _known(records, name)
+    secret = await hop(None, hash_password, password)
+    await records.put_user(msgspec.structs.replace(user, secret=secret))
+
+
+async def remove_user(records: Records, name: str) -> None:
+    """Raises NotFound."""
+    if not await records.delete_user(name):
+        raise NotFound(f"no such user: {name[:255]}")
+
+
+async def _known(records: Records, name: str) -> User:
+    user = await records.user(name)
+    if user is None:
+        raise NotFound(f"no such user: {name[:255]}")
+    return user
+
+
+def is_robot(name: str) -> bool:
+    return name.startswith(ROBOT)
+
+
+def project_of(robot: str) -> str:
+    return robot.removeprefix(ROBOT).partition("+")[0]
+
+
+def _beyond(robot: str, pattern: str) -> bool:
+    return pattern != project_of(robot)
+
+
+def project_name(name: str) -> str:
+    """``name`` itself. Raises InvalidArgument."""
+    try:
+        return names.repository(name if "/" not in name else "")
+    except Refusal as error:
+        raise InvalidArgument(
+            f"invalid project name ({name[:255]}): the first part of its repositories' names"
+        ) from error
+
+
+def roles_of(given: Mapping[str, str]) -> dict[str, Role]:
+    """Raises InvalidArgument."""
+    for pattern, role in given.items():
+        if not _PATTERN.fullmatch(pattern):
+            raise InvalidArgument(f"invalid project or pattern: {pattern[:255]}")
+        if role not in get_args(Role):
+            raise InvalidArgument(f"invalid role ({role[:20]}): reader, writer or admin")
+    return msgspec.convert(dict(given), dict[str, Role])
+
+
+async def put_project(records: Records, project: Project, now: int) -> Project:
+    """Make it, or replace its rules. Raises InvalidArgument."""
+    project_name(project.name)
+    check_project(project)
+    known = await records.project(project.name)
+    made = msgspec.structs.replace(project, created=known.created if known else now)
+    await records.put_project(made)
+    return made
+
+
+def check_project(project: Project) -> None:
+    """Raises InvalidArgument."""
+    numbers: Iterable[int] = (project.quota, *(n for rule in project.retention for n in (rule.keep, rule.days)))
+    if any(not 0 <= number < 1 << 62 for number in numbers):
+        raise InvalidArgument("a quota, and the numbers of a retention rule, are 0 or more")
+    if any(not pattern or len(pattern) > 255 for pattern in project.immutable):
+        raise InvalidArgument("immutable takes patterns of tags")
