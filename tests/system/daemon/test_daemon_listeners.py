@@ -132,7 +132,7 @@ def test_errors_are_dockers(tmp_path: Path) -> None:
             ("/v1.99/info", 400, "client version 1.99 is too new. Maximum supported API version is 1.51"),
             ("/swarm", 503, 'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" '
              "to connect this node to swarm and try again."),
-            ("/images/search?term=a", 501, "searching Docker Hub is not supported"),
+            ("/containers/nope/json", 404, "No such container: nope"),
             ("/containers/json?limit=x", 400, 'strconv.Atoi: parsing "x": invalid syntax'),
         ]:  # fmt: skip
             assert engine.request("GET", path) == (status, {"message": message})

@@ -171,7 +171,7 @@ def test_platforms(text: str, expected: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "a/b/c/d", "linux//x", "linux/am d64", "../x", "foo", "linux/*"])
 def test_bad_platforms(text: str) -> None:
-    with pytest.raises(InvalidArgument, match="invalid argument$"):
+    with pytest.raises(InvalidArgument, match=r"invalid argument$"):
         parse_platform(text)
 
 
