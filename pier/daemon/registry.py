@@ -21,6 +21,7 @@ from pier.metadata.registry.opening import open_records
 from pier.registry.configuration import load
 from pier.registry.deps import Registry
 from pier.registry.housekeeping.collect import collect, end_stale_uploads
+from pier.registry.housekeeping.retain import retain_alone
 from pier.registry.http.app import make_app
 from pier.registry.http.health import Health
 from pier.registry.http.tls import TLS
@@ -97,6 +98,7 @@ async def wire(settings: Settings) -> Instance:
     instance.stops.append(lambda: _write_pulls(registry))
     instance.periodic.append(Periodic("collection", settings.collect_every, lambda: collect(registry)))
     instance.periodic.append(Periodic("uploads", settings.collect_every, lambda: end_stale_uploads(registry)))
+    instance.periodic.append(Periodic("retention", settings.retain_every, lambda: retain_alone(registry)))
     instance.periodic.append(Periodic("memory", _TRIM_EVERY, lambda: asyncio.to_thread(memory.trim)))
     if tls:
         instance.reloads.append(tls.reload)

@@ -26,3 +26,10 @@ class Registry:
 
     def now(self) -> int:
         return int(self.clock())
+
+    def keep(self) -> int:
+        """How long blobs stay that a manifest needed which is deleted now.
+
+        Somebody may be pushing another that needs them, and have been told that they are here.
+        """
+        return self.now() + 2 * self.settings.collect_every

@@ -67,13 +67,16 @@ class Tag(msgspec.Struct, frozen=True):
 class Rule(msgspec.Struct, frozen=True, omit_defaults=True):
     """Which tags may go: those that match ``pattern`` (a glob), beyond the newest ``keep``, older than ``days``.
 
-    ``untagged``: manifests without a tag, that no index and no subject needs, go ``days`` after their push.
+    It says ``keep``, ``days`` or both; any rule of several may let a tag go. ``untagged``: it is about manifests
+    without a tag instead, that no index and no subject needs; they go ``days`` after their push. ``repositories`` is a
+    glob of names, with the project's.
     """
 
     pattern: str = "*"
     keep: int = 0
     days: int = 0
     untagged: bool = False
+    repositories: str = "*"
 
 
 class Project(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

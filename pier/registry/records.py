@@ -36,8 +36,10 @@ class Uploads(Protocol):
 
 
 class Blobs(Protocol):
-    async def add_blob(self, repository: str, upload_id: str, blob: Blob, lease: int) -> Blob:
+    async def add_blob(self, repository: str, upload_id: str, blob: Blob, lease: int, holder: str = "") -> Blob:
         """End the upload, link the blob to the repository and lease it there until ``lease`` (epoch).
+
+        The lease is for ``holder``: see :meth:`Manifests.put_manifest`.
 
         Returns the blob as it is known: another one where those bytes were there already. The upload is condemned
         then, not ended: ``blob.location`` is the caller's to delete, before it ends the upload. A blob's row that is
@@ -45,10 +47,12 @@ class Blobs(Protocol):
         any more, or condemned (one that is FINISHING is there): nobody keeps the bytes at its location.
         """
 
-    async def blob(self, repository: str, digest: Digest, lease: int = 0) -> Blob | None:
+    async def blob(self, repository: str, digest: Digest, lease: int = 0, holder: str = "") -> Blob | None:
         """The live blob, if the repository has it. ``lease``: keep it at least until then (a pusher asks)."""
 
-    async def mount_blob(self, repository: str, source: str, digest: Digest, lease: int) -> Blob | None:
+    async def mount_blob(
+        self, repository: str, source: str, digest: Digest, lease: int, holder: str = ""
+    ) -> Blob | None:
         """Link the live blob of ``source`` to ``repository``, leased; None where ``source`` has none."""
 
     async def homes(self, digest: Digest, limit: int) -> list[str]:
@@ -56,6 +60,9 @@ class Blobs(Protocol):
 
     async def unlink_blob(self, repository: str, digest: Digest) -> bool:
         """Take it from the repository; Conflict while a manifest there refers to it. Whether it was there."""
+
+    async def end_leases(self, now: int, limit: int) -> int:
+        """Unlink blobs that no manifest refers to and no lease holds from their repositories; how many."""
 
     async def claim_garbage(self, now: int, limit: int) -> list[Blob]:
         """Live blobs that no manifest refers to and no lease holds: claimed for deletion, with their links.
@@ -68,8 +75,13 @@ class Blobs(Protocol):
 
 
 class Manifests(Protocol):
-    async def put_manifest(self, repository: str, manifest: Manifest, tags: Iterable[str], now: int) -> list[str]:
+    async def put_manifest(
+        self, repository: str, manifest: Manifest, tags: Iterable[str], now: int, holder: str = ""
+    ) -> list[str]:
         """Store it with its references and move ``tags`` to it, all or nothing; the tags that moved or are new.
+
+        Leases of its blobs that ``holder`` alone has end: they were for this. Those of others, or of nobody in
+        particular (""), go on. Once more the same is a push like the first: it is as new as that.
 
         Raises Refusal: MANIFEST_BLOB_UNKNOWN with the digests that the repository lacks (blobs must be live and linked,
         manifests be there), DENIED where an immutable tag would move, or the project's quota be exceeded.
@@ -81,13 +93,23 @@ class Manifests(Protocol):
     async def pulled(self, repository: str, counts: dict[str, int], now: int) -> None:
         """Note pulls, gathered for a while: references with how often."""
 
-    async def delete_manifest(self, repository: str, digest: Digest) -> list[str]:
-        """With its tags, which are returned. Raises Refusal: MANIFEST_UNKNOWN; DENIED for an immutable tag, or while an
-        index refers to it."""
+    async def delete_manifest(self, repository: str, digest: Digest, keep: int = 0) -> list[str]:
+        """Its blobs stay until ``keep`` at least. With its tags, which are returned.
 
-    async def delete_tag(self, repository: str, name: str) -> Digest:
-        """Also its manifest, where that has no other tag and no index or subject needs it. Raises Refusal:
-        MANIFEST_UNKNOWN, DENIED for an immutable tag."""
+        Raises Refusal: MANIFEST_UNKNOWN; DENIED for an immutable tag, or while an index refers to it.
+        """
+
+    async def delete_tag(self, repository: str, name: str, keep: int = 0, only: Tag | None = None) -> Digest:
+        """Also its manifest, where that has no other tag and no index or subject needs it.
+
+        ``only``: as it was then, not pushed since. Raises Refusal: MANIFEST_UNKNOWN, DENIED for an immutable tag.
+        """
+
+    async def untagged(self, repository: str, pushed_before: int) -> list[Manifest]:
+        """Those without a tag that no index and no subject needs, without their data."""
+
+    async def delete_untagged(self, repository: str, digest: Digest, pushed_before: int, keep: int = 0) -> bool:
+        """Delete one of :meth:`untagged`; False where it is none any more."""
 
     async def tags(self, repository: str, after: str = "", limit: int = 0) -> list[Tag]:
         """In order of their names; Refusal NAME_UNKNOWN for a repository that there is not."""

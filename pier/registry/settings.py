@@ -49,6 +49,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     collect_every: Annotated[
         Positive, Meta(description="Seconds between two collections of what nothing refers to")
     ] = 15
+    retain_every: Annotated[
+        Positive, Meta(description="Seconds between two looks at the projects' retention rules")
+    ] = 600
     largest_manifest: Annotated[Positive, Meta(description="Bytes of the largest manifest that is taken")] = 4 << 20
     htpasswd: Annotated[
         str, Meta(description="File of users (htpasswd -B), beside those of the database; read again when it changes")

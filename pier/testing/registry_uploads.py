@@ -43,7 +43,7 @@ class MemoryUploads:
         self.before("end_upload")
         self.uploads.pop(id, None)
 
-    async def add_blob(self, repository: str, upload_id: str, blob: Blob, lease: int) -> Blob:
+    async def add_blob(self, repository: str, upload_id: str, blob: Blob, lease: int, holder: str = "") -> Blob:
         self.before("add_blob")
         found = self.uploads.get(upload_id)
         if found is None or found.offset == CONDEMNED:
@@ -56,14 +56,16 @@ class MemoryUploads:
             self.uploads[upload_id] = msgspec.structs.replace(found, offset=CONDEMNED)
         return known
 
-    async def blob(self, repository: str, digest: Digest, lease: int = 0) -> Blob | None:
+    async def blob(self, repository: str, digest: Digest, lease: int = 0, holder: str = "") -> Blob | None:
         self.before("blob")
         if (repository, digest) not in self.leases:
             return None
         self.leases[repository, digest] = max(lease, self.leases[repository, digest])
         return self.blobs[digest]
 
-    async def mount_blob(self, repository: str, source: str, digest: Digest, lease: int) -> Blob | None:
+    async def mount_blob(
+        self, repository: str, source: str, digest: Digest, lease: int, holder: str = ""
+    ) -> Blob | None:
         self.before("mount_blob")
         if (source, digest) not in self.leases:
             return None

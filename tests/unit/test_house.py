@@ -90,6 +90,7 @@ PURE = (
     "registry/access/policy.py",
     "registry/access/scopes.py",
     "registry/manifests/document.py",
+    "registry/housekeeping/rules.py",
     "registry/http/pages.py",
     "registry/http/ranges.py",
     "registry/http/routes.py",

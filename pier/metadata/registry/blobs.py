@@ -20,7 +20,7 @@ _REMEMBERED: Final = 60
 """Seconds after which somebody else deletes what was claimed and is still there."""
 
 
-def add(sql: Transaction, repository: str, upload_id: str, blob: Blob, lease: int) -> Blob:
+def add(sql: Transaction, repository: str, upload_id: str, blob: Blob, lease: int, holder: str) -> Blob:
     upload = uploads.find(sql, repository, upload_id)
     if upload is None or upload.offset == CONDEMNED:
         raise Refusal(Code.BLOB_UPLOAD_UNKNOWN, "blob upload unknown to registry")
@@ -35,7 +35,7 @@ def add(sql: Transaction, repository: str, upload_id: str, blob: Blob, lease: in
         uploads.end(sql, upload_id)
     else:
         uploads.advance(sql, upload_id, upload.offset, CONDEMNED, upload.state, upload.touched)
-    links.lease(sql, repository, blob.digest, lease)
+    links.lease(sql, repository, blob.digest, lease, holder)
     return known or blob
 
 
@@ -58,14 +58,14 @@ def find(sql: Transaction, repository: str, digest: Digest) -> Blob | None:
     return Blob(*rows[0]) if rows else None
 
 
-def keep(sql: Transaction, repository: str, digest: Digest, lease: int) -> Blob | None:
-    return mount(sql, repository, repository, digest, lease)
+def keep(sql: Transaction, repository: str, digest: Digest, lease: int, holder: str) -> Blob | None:
+    return mount(sql, repository, repository, digest, lease, holder)
 
 
-def mount(sql: Transaction, repository: str, source: str, digest: Digest, lease: int) -> Blob | None:
+def mount(sql: Transaction, repository: str, source: str, digest: Digest, lease: int, holder: str) -> Blob | None:
     found = find(sql, source, digest)
     if found is not None:
-        links.lease(sql, repository, digest, lease)
+        links.lease(sql, repository, digest, lease, holder)
     return found
 
 
@@ -88,12 +88,17 @@ def unlink(sql: Transaction, repository: str, digest: Digest) -> bool:
     return True
 
 
-def claim_garbage(sql: Transaction, now: int, limit: int) -> list[Blob]:
+def end_leases(sql: Transaction, now: int, limit: int) -> int:
     ended = sql.execute(
         "SELECT repository, digest FROM links WHERE refs = 0 AND lease < ? ORDER BY lease LIMIT ?", (now, limit)
     )
     for repository, digest in ended:
         links.cut(sql, repository, digest)
+    return len(ended)
+
+
+def claim_garbage(sql: Transaction, now: int, limit: int) -> list[Blob]:
+    end_leases(sql, now, limit)
     rows = sql.execute(
         f"SELECT {_COLUMNS} FROM blobs WHERE links = 0 AND claimed < ? ORDER BY claimed LIMIT ?",
         (now - _REMEMBERED, limit),

@@ -1,20 +1,38 @@
 """Which repositories have which blobs, and what that makes a project take."""
 
+import hashlib
+from collections.abc import Iterable
+from typing import Final
+
 from pier.metadata.registry.transaction import Transaction
 from pier.oci.digest import Digest
 from pier.registry.names import project
 
+_ANYBODY: Final = ",*"
+_LONGEST: Final = 32 * 9
 
-def lease(sql: Transaction, repository: str, digest: Digest, until: int) -> None:
+
+def _mark(holder: str) -> str:
+    """Of one length for all holders, so that none is part of another."""
+    return f",{hashlib.sha256(holder.encode()).hexdigest()[:8]}" if holder else _ANYBODY
+
+
+def lease(sql: Transaction, repository: str, digest: Digest, until: int, holder: str = "") -> None:
     """Give a live blob to the repository, or keep it there at least ``until``."""
-    changed = sql.execute(
-        "UPDATE links SET lease = CASE WHEN lease < ? THEN ? ELSE lease END WHERE repository = ? AND digest = ? "
-        "RETURNING lease",
-        (until, until, repository, digest),
-    )
-    if changed:
+    rows = sql.execute("SELECT lease, holders FROM links WHERE repository = ? AND digest = ?", (repository, digest))
+    if rows:
+        before, holders = rows[0]
+        if _mark(holder) not in holders:
+            holders = holders + _mark(holder) if len(holders) < _LONGEST else _ANYBODY
+        sql.execute(
+            "UPDATE links SET lease = ?, holders = ? WHERE repository = ? AND digest = ?",
+            (max(before, until), holders, repository, digest),
+        )
         return
-    sql.execute("INSERT INTO links (repository, digest, lease) VALUES (?, ?, ?)", (repository, digest, until))
+    sql.execute(
+        "INSERT INTO links (repository, digest, lease, holders) VALUES (?, ?, ?, ?)",
+        (repository, digest, until, _mark(holder)),
+    )
     sql.execute("UPDATE blobs SET links = links + 1 WHERE digest = ?", (digest,))
     held = sql.execute(
         "INSERT INTO holdings (project, digest, links) VALUES (?, ?, 1) "
@@ -23,6 +41,34 @@ def lease(sql: Transaction, repository: str, digest: Digest, until: int) -> None
     )
     if held[0][0] == 1:
         _weigh(sql, project(repository), digest, 1)
+
+
+def need(sql: Transaction, repository: str, digests: Iterable[Digest]) -> None:
+    """One more manifest refers to them."""
+    sql.executemany(
+        "UPDATE links SET refs = refs + 1 WHERE repository = ? AND digest = ?",
+        [(repository, digest) for digest in digests],
+    )
+
+
+def release(sql: Transaction, repository: str, digests: Iterable[Digest], holder: str) -> None:
+    """What the holder has leased them for is done; where nobody else has, the leases end."""
+    mark = _mark(holder)
+    if mark != _ANYBODY:
+        sql.executemany(
+            "UPDATE links SET lease = CASE WHEN replace(holders, ?, '') = '' THEN 0 ELSE lease END, "
+            "holders = replace(holders, ?, '') WHERE repository = ? AND digest = ?",
+            [(mark, mark, repository, digest) for digest in digests],
+        )
+
+
+def unneed(sql: Transaction, repository: str, digests: Iterable[Digest], keep: int) -> None:
+    """One manifest less refers to them: they stay at least until ``keep``."""
+    sql.executemany(
+        "UPDATE links SET refs = refs - 1, lease = CASE WHEN lease < ? THEN ? ELSE lease END "
+        "WHERE repository = ? AND digest = ?",
+        [(keep, keep, repository, digest) for digest in digests],
+    )
 
 
 def cut(sql: Transaction, repository: str, digest: Digest) -> None:

@@ -8,7 +8,7 @@ import msgspec
 from pier.metadata.registry import links, tags
 from pier.metadata.registry.transaction import Transaction, marks
 from pier.oci.digest import Digest
-from pier.registry.model import Manifest, Reference
+from pier.registry.model import Manifest, Reference, Tag
 from pier.registry.names import project
 from pier.registry.refusals import Code, Refusal
 
@@ -16,10 +16,17 @@ _FACTS: Final = "digest, media_type, artifact_type, annotations, subject, config
 _IN_ONE_QUESTION: Final = 500
 
 
-def put(sql: Transaction, repository: str, manifest: Manifest, names: Iterable[str], now: int) -> list[str]:
+def put(
+    sql: Transaction, repository: str, manifest: Manifest, names: Iterable[str], now: int, holder: str = ""
+) -> list[str]:
     fixed = tags.Fixed(sql, repository)
-    if not _there(sql, repository, manifest.digest):
+    again = sql.execute(
+        "UPDATE manifests SET pushed = ? WHERE repository = ? AND digest = ? RETURNING digest",
+        (now, repository, manifest.digest),
+    )
+    if not again:
         _insert(sql, repository, manifest, now)
+    links.release(sql, repository, _blobs(manifest.references), holder)
     moved = [name for name in names if tags.move(sql, repository, name, manifest.digest, now, fixed)]
     if fixed.quota and (taken := links.usage(sql, project(repository)).get(project(repository), 0)) > fixed.quota:
         text = f"the project {project(repository)} would take {taken} bytes, of {fixed.quota} that it may"
@@ -58,7 +65,12 @@ def _insert(sql: Transaction, repository: str, manifest: Manifest, now: int) -> 
         "INSERT INTO refs (repository, manifest, digest, kind, size) VALUES (?, ?, ?, ?, ?)",
         [(repository, manifest.digest, each.digest, each.kind, each.size) for each in references],
     )
+    links.need(sql, repository, _blobs(references))
     _count(sql, repository, references, 1)
+
+
+def _blobs(references: Iterable[Reference]) -> list[Digest]:
+    return [each.digest for each in references if each.kind == "blob"]
 
 
 def _lacking(sql: Transaction, repository: str, references: list[Reference]) -> list[Digest]:
@@ -74,12 +86,10 @@ def _lacking(sql: Transaction, repository: str, references: list[Reference]) -> 
 
 
 def _count(sql: Transaction, repository: str, references: Iterable[Reference], change: int) -> None:
-    by_kind: dict[str, list[tuple[int, str, str]]] = {"blob": [], "manifest": []}
-    for each in references:
-        by_kind[each.kind].append((change, repository, each.digest))
-    sql.executemany("UPDATE links SET refs = refs + ? WHERE repository = ? AND digest = ?", by_kind["blob"])
+    """Of manifests, how many indexes name them."""
     sql.executemany(
-        "UPDATE manifests SET parents = parents + ? WHERE repository = ? AND digest = ?", by_kind["manifest"]
+        "UPDATE manifests SET parents = parents + ? WHERE repository = ? AND digest = ?",
+        [(change, repository, each.digest) for each in references if each.kind == "manifest"],
     )
 
 
@@ -137,7 +147,7 @@ def pulled(sql: Transaction, repository: str, references: Collection[str], now: 
     )
 
 
-def delete(sql: Transaction, repository: str, digest: Digest) -> list[str]:
+def delete(sql: Transaction, repository: str, digest: Digest, keep: int) -> list[str]:
     rows = sql.execute("SELECT parents FROM manifests WHERE repository = ? AND digest = ?", (repository, digest))
     if not rows:
         raise Refusal(Code.MANIFEST_UNKNOWN, "manifest unknown", {"digest": digest})
@@ -148,18 +158,43 @@ def delete(sql: Transaction, repository: str, digest: Digest) -> list[str]:
     for name in names:
         fixed.check(name)
         tags.remove(sql, repository, name)
-    _drop(sql, repository, digest)
+    _drop(sql, repository, digest, keep)
     return names
 
 
-def delete_tag(sql: Transaction, repository: str, name: str) -> Digest:
+def delete_tag(sql: Transaction, repository: str, name: str, keep: int, only: Tag | None = None) -> Digest:
+    if only is not None and tags.find(sql, repository, name) != (only.digest, only.updated):
+        raise Refusal(Code.MANIFEST_UNKNOWN, "manifest unknown", {"tag": name})
     digest = tags.remove(sql, repository, name)
     if digest is None:
         raise Refusal(Code.MANIFEST_UNKNOWN, "manifest unknown", {"tag": name})
     tags.Fixed(sql, repository).check(name)
     if not _needed(sql, repository, digest):
-        _drop(sql, repository, digest)
+        _drop(sql, repository, digest, keep)
     return digest
+
+
+_UNTAGGED: Final = (
+    "m.repository = ? AND m.pushed < ? AND m.tags = 0 AND m.parents = 0 AND NOT EXISTS "
+    "(SELECT 1 FROM manifests s WHERE s.repository = m.repository AND s.digest = m.subject)"
+)
+
+
+def untagged(sql: Transaction, repository: str, pushed_before: int) -> list[Manifest]:
+    facts = ", ".join(f"m.{name}" for name in _FACTS.split(", "))
+    rows = sql.execute(
+        f"SELECT {facts} FROM manifests m WHERE {_UNTAGGED} ORDER BY m.pushed, m.digest", (repository, pushed_before)
+    )
+    return [_manifest(b"", *row) for row in rows]
+
+
+def delete_untagged(sql: Transaction, repository: str, digest: Digest, pushed_before: int, keep: int) -> bool:
+    still = sql.execute(
+        f"SELECT 1 FROM manifests m WHERE {_UNTAGGED} AND m.digest = ?", (repository, pushed_before, digest)
+    )
+    if still:
+        _drop(sql, repository, digest, keep)
+    return bool(still)
 
 
 def _needed(sql: Transaction, repository: str, digest: Digest) -> bool:
@@ -173,7 +208,7 @@ def _needed(sql: Transaction, repository: str, digest: Digest) -> bool:
     return bool(named or parents or (subject and _there(sql, repository, subject)))
 
 
-def _drop(sql: Transaction, repository: str, digest: Digest) -> None:
+def _drop(sql: Transaction, repository: str, digest: Digest, keep: int) -> None:
     """Remove a manifest, and what was there for its sake alone: an index's images, and what is about them."""
     doomed = [digest]
     while doomed:
@@ -182,6 +217,7 @@ def _drop(sql: Transaction, repository: str, digest: Digest) -> None:
             "DELETE FROM refs WHERE repository = ? AND manifest = ? RETURNING digest, kind, size", (repository, digest)
         )
         references = [Reference(Digest(each), kind, size) for each, kind, size in rows]
+        links.unneed(sql, repository, _blobs(references), keep)
         _count(sql, repository, references, -1)
         sql.execute("DELETE FROM manifests WHERE repository = ? AND digest = ?", (repository, digest))
         sql.execute("UPDATE repositories SET manifests = manifests - 1 WHERE name = ?", (repository,))

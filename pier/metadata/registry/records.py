@@ -31,22 +31,27 @@ class SqlRecords:
     async def stale_uploads(self, touched_before: int, limit: int) -> list[Upload]:
         return await self._read(lambda sql: uploads.stale(sql, touched_before, limit))
 
-    async def add_blob(self, repository: str, upload_id: str, blob: Blob, lease: int) -> Blob:
-        return await self._write(lambda sql: blobs.add(sql, repository, upload_id, blob, lease))
+    async def add_blob(self, repository: str, upload_id: str, blob: Blob, lease: int, holder: str = "") -> Blob:
+        return await self._write(lambda sql: blobs.add(sql, repository, upload_id, blob, lease, holder))
 
-    async def blob(self, repository: str, digest: Digest, lease: int = 0) -> Blob | None:
+    async def blob(self, repository: str, digest: Digest, lease: int = 0, holder: str = "") -> Blob | None:
         if lease:
-            return await self._write(lambda sql: blobs.keep(sql, repository, digest, lease))
+            return await self._write(lambda sql: blobs.keep(sql, repository, digest, lease, holder))
         return await self._read(lambda sql: blobs.find(sql, repository, digest))
 
-    async def mount_blob(self, repository: str, source: str, digest: Digest, lease: int) -> Blob | None:
-        return await self._write(lambda sql: blobs.mount(sql, repository, source, digest, lease))
+    async def mount_blob(
+        self, repository: str, source: str, digest: Digest, lease: int, holder: str = ""
+    ) -> Blob | None:
+        return await self._write(lambda sql: blobs.mount(sql, repository, source, digest, lease, holder))
 
     async def homes(self, digest: Digest, limit: int) -> list[str]:
         return await self._read(lambda sql: blobs.homes(sql, digest, limit))
 
     async def unlink_blob(self, repository: str, digest: Digest) -> bool:
         return await self._write(lambda sql: blobs.unlink(sql, repository, digest))
+
+    async def end_leases(self, now: int, limit: int) -> int:
+        return await self._write(lambda sql: blobs.end_leases(sql, now, limit))
 
     async def claim_garbage(self, now: int, limit: int) -> list[Blob]:
         return await self._write(lambda sql: blobs.claim_garbage(sql, now, limit))
@@ -55,9 +60,11 @@ class SqlRecords:
         listed = list(gone)
         await self._write(lambda sql: blobs.forget(sql, listed))
 
-    async def put_manifest(self, repository: str, manifest: Manifest, names: Iterable[str], now: int) -> list[str]:
+    async def put_manifest(
+        self, repository: str, manifest: Manifest, names: Iterable[str], now: int, holder: str = ""
+    ) -> list[str]:
         wanted = list(names)
-        return await self._write(lambda sql: manifests.put(sql, repository, manifest, wanted, now))
+        return await self._write(lambda sql: manifests.put(sql, repository, manifest, wanted, now, holder))
 
     async def manifest(self, repository: str, reference: str) -> Manifest | None:
         return await self._read(lambda sql: manifests.find(sql, repository, reference))
@@ -65,11 +72,17 @@ class SqlRecords:
     async def pulled(self, repository: str, counts: dict[str, int], now: int) -> None:
         await self._write(lambda sql: manifests.pulled(sql, repository, counts, now))
 
-    async def delete_manifest(self, repository: str, digest: Digest) -> list[str]:
-        return await self._write(lambda sql: manifests.delete(sql, repository, digest))
+    async def delete_manifest(self, repository: str, digest: Digest, keep: int = 0) -> list[str]:
+        return await self._write(lambda sql: manifests.delete(sql, repository, digest, keep))
 
-    async def delete_tag(self, repository: str, name: str) -> Digest:
-        return await self._write(lambda sql: manifests.delete_tag(sql, repository, name))
+    async def delete_tag(self, repository: str, name: str, keep: int = 0, only: Tag | None = None) -> Digest:
+        return await self._write(lambda sql: manifests.delete_tag(sql, repository, name, keep, only))
+
+    async def untagged(self, repository: str, pushed_before: int) -> list[Manifest]:
+        return await self._read(lambda sql: manifests.untagged(sql, repository, pushed_before))
+
+    async def delete_untagged(self, repository: str, digest: Digest, pushed_before: int, keep: int = 0) -> bool:
+        return await self._write(lambda sql: manifests.delete_untagged(sql, repository, digest, pushed_before, keep))
 
     async def tags(self, repository: str, after: str = "", limit: int = 0) -> list[Tag]:
         return await self._read(lambda sql: tags.listing(sql, repository, after, limit))

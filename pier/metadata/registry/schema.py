@@ -50,6 +50,8 @@ MIGRATIONS: Final[list[list[str]]] = [
         "CREATE INDEX jobs_by_time ON jobs(kind, due)",
         "CREATE TABLE locks (name TEXT PRIMARY KEY, holder TEXT NOT NULL, ends INTEGER NOT NULL)",
     ],
+    # holders: for whom the lease is, as ",mark" of each; ",*" for nobody in particular.
+    ["ALTER TABLE links ADD COLUMN holders TEXT NOT NULL DEFAULT ',*'"],
 ]
 
 

@@ -31,6 +31,7 @@ def move(sql: Transaction, repository: str, name: str, digest: Digest, now: int,
     """Let the tag name the manifest; whether it named another or none. Raises Refusal DENIED."""
     rows = sql.execute("SELECT digest FROM tags WHERE repository = ? AND name = ?", (repository, name))
     if rows and rows[0][0] == digest:
+        sql.execute("UPDATE tags SET updated = ? WHERE repository = ? AND name = ?", (now, repository, name))
         return False
     if rows:
         fixed.check(name)
@@ -42,6 +43,12 @@ def move(sql: Transaction, repository: str, name: str, digest: Digest, now: int,
     )
     _count(sql, repository, digest, 1)
     return True
+
+
+def find(sql: Transaction, repository: str, name: str) -> tuple[str, int] | None:
+    """What it names, and since when."""
+    rows = sql.execute("SELECT digest, updated FROM tags WHERE repository = ? AND name = ?", (repository, name))
+    return (rows[0][0], rows[0][1]) if rows else None
 
 
 def remove(sql: Transaction, repository: str, name: str) -> Digest | None:

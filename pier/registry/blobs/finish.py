@@ -26,6 +26,7 @@ async def finish(
     chunks: AsyncIterator[bytes] | None = None,
     *,
     start: int | None = None,
+    holder: str = "",
 ) -> Blob:
     """Bring the last of it, ``chunks``, and have ``repository`` know it as ``digest``, leased.
 
@@ -36,29 +37,31 @@ async def finish(
     async with turn(registry, repository, id, start) as session:
         if chunks is not None:
             await session.take(chunks)
-        return await unbroken(_finish(session, expected))
+        return await unbroken(_finish(session, expected, holder))
 
 
-async def monolithic(registry: Registry, repository: str, digest: str, chunks: AsyncIterator[bytes]) -> Blob:
+async def monolithic(
+    registry: Registry, repository: str, digest: str, chunks: AsyncIterator[bytes], *, holder: str = ""
+) -> Blob:
     """A blob in one request. What fails leaves nothing: nobody knows the upload. Raises as :func:`finish` does."""
     parsed(digest)
     upload = await begin(registry, repository)
     try:
-        return await finish(registry, repository, upload.id, digest, chunks)
+        return await finish(registry, repository, upload.id, digest, chunks, holder=holder)
     except BaseException:
         with suppress(PierError):
             await unbroken(cancel(registry, repository, upload.id))
         raise
 
 
-async def _finish(session: Session, expected: Digest) -> Blob:
+async def _finish(session: Session, expected: Digest, holder: str) -> Blob:
     """The writer, or a mark in the records, keeps others out until those have the blob."""
     if session.hash is not None:
         await _check(session, session.upload, expected, session.hash)
     if session.registry.storage.exclusive:
-        return await _make(session, session.upload, expected)
+        return await _make(session, session.upload, expected, holder)
     async with _claimed(session) as upload:
-        return await _make(session, upload, expected)
+        return await _make(session, upload, expected, holder)
 
 
 @asynccontextmanager
@@ -74,12 +77,12 @@ async def _claimed(session: Session) -> AsyncIterator[Upload]:
         raise
 
 
-async def _make(session: Session, upload: Upload, expected: Digest) -> Blob:
+async def _make(session: Session, upload: Upload, expected: Digest, holder: str) -> Blob:
     writer = session.writer
     size = await writer.finish()
     if session.hash is None:
         await _check(session, upload, expected, await _read_back(session, size))
-    return await _note(session, Blob(expected, size, writer.location, session.registry.now()))
+    return await _note(session, Blob(expected, size, writer.location, session.registry.now()), holder)
 
 
 async def _check(session: Session, upload: Upload, expected: Digest, hash: Hash) -> None:
@@ -98,11 +101,11 @@ async def _read_back(session: Session, size: int) -> Hash:
     return hash
 
 
-async def _note(session: Session, blob: Blob) -> Blob:
+async def _note(session: Session, blob: Blob, holder: str) -> Blob:
     registry, upload = session.registry, session.upload
     try:
         known = await registry.records.add_blob(
-            upload.repository, upload.id, blob, blob.created + registry.settings.lease
+            upload.repository, upload.id, blob, blob.created + registry.settings.lease, holder
         )
     except Refusal:
         await registry.storage.delete(blob.location)

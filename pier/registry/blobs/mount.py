@@ -8,7 +8,7 @@ from pier.registry.model import Blob
 from pier.registry.refusals import Refusal
 
 
-async def mount(registry: Registry, repository: str, source: str, digest: str) -> Blob | None:
+async def mount(registry: Registry, repository: str, source: str, digest: str, *, holder: str = "") -> Blob | None:
     """Have ``repository`` know the blob of ``source`` too, leased; None where there is nothing to mount.
 
     That is no error: the client brings the bytes then. Who may read ``source`` is the caller's business.
@@ -19,4 +19,5 @@ async def mount(registry: Registry, repository: str, source: str, digest: str) -
         wanted = parse_digest(digest)
     except (Refusal, InvalidArgument):
         return None
-    return await registry.records.mount_blob(repository, source, wanted, registry.now() + registry.settings.lease)
+    until = registry.now() + registry.settings.lease
+    return await registry.records.mount_blob(repository, source, wanted, until, holder)

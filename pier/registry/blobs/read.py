@@ -8,13 +8,13 @@ from pier.registry.deps import Registry
 from pier.registry.model import Blob
 
 
-async def head(registry: Registry, repository: str, digest: str, *, keep: bool = False) -> Blob:
+async def head(registry: Registry, repository: str, digest: str, *, keep: bool = False, holder: str = "") -> Blob:
     """``keep``: who asks will push a manifest that needs it, so lease it for a while.
 
     Raises Refusal: BLOB_UNKNOWN, DIGEST_INVALID.
     """
     until = registry.now() + registry.settings.lease if keep else 0
-    found = await registry.records.blob(names.repository(repository), parsed(digest), until)
+    found = await registry.records.blob(names.repository(repository), parsed(digest), until, holder)
     if found is None:
         raise unknown(digest)
     return found

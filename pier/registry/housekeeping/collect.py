@@ -21,6 +21,8 @@ async def collect(registry: Registry) -> int:
     interrupted in between is claimed again later.
     """
     freed = 0
+    while await registry.records.end_leases(registry.now(), _BATCH) == _BATCH:
+        pass
     while claimed := await registry.records.claim_garbage(registry.now(), _BATCH):
         gone = await _deleted(registry, claimed)
         await registry.records.forget_blobs(gone)

@@ -19,7 +19,8 @@ _URL_LIFE: Final = 1200
 async def show(call: Call) -> web.StreamResponse:
     """GET and HEAD. A pusher's HEAD keeps the blob for the manifest that it is about to push."""
     digest = call.match.reference
-    blob = await head(call.registry, call.repository, digest, keep=call.heads_only)
+    keep = call.heads_only and await call.principal.may("push", call.repository)
+    blob = await head(call.registry, call.repository, digest, keep=keep, holder=call.holder)
     headers = {"Docker-Content-Digest": blob.digest, "ETag": f'"{blob.digest}"', "Cache-Control": _FOR_GOOD}
     if blob.digest in (call.header("If-None-Match") or ""):
         return reply(304, headers)

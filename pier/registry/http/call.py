@@ -46,6 +46,11 @@ class Call:
         """The reference, which has to be a digest. Raises Refusal DIGEST_INVALID."""
         return digest_of(self.match.reference)
 
+    @property
+    def holder(self) -> str:
+        """Who leases the blobs of a push: the nearest there is to saying which push it is."""
+        return f"{self.principal.name}@{self.address}"
+
     def query(self, name: str) -> str:
         return self.request.query.get(name, "")
 

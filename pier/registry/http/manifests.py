@@ -36,7 +36,15 @@ async def store(call: Call) -> web.StreamResponse:
         answer.force_close()
         return answer
     content_type = call.header("Content-Type") or ""
-    stored = await put(call.registry, repository, call.match.reference, content_type, data, call.principal.name)
+    stored = await put(
+        call.registry,
+        repository,
+        call.match.reference,
+        content_type,
+        data,
+        call.principal.name,
+        holder=call.holder,
+    )
     digest = stored.manifest.digest
     headers = {"Location": f"/v2/{repository}/manifests/{digest}", "Docker-Content-Digest": digest}
     if stored.manifest.subject:

@@ -26,7 +26,9 @@ async def begin(call: Call) -> web.StreamResponse:
     if "mount" in call.request.query and (mounted := await _mounted(call, repository)):
         return _created(repository, mounted)
     if digest := call.query("digest"):
-        return _created(repository, await monolithic(call.registry, repository, digest, call.body()))
+        return _created(
+            repository, await monolithic(call.registry, repository, digest, call.body(), holder=call.holder)
+        )
     return _accepted(await begin_upload(call.registry, repository), 202)
 
 
@@ -34,7 +36,7 @@ async def _mounted(call: Call, repository: str) -> Blob | None:
     """None where there is nothing to mount, or not for this client: then it brings the bytes."""
     for source in await _sources(call):
         if await call.principal.may("pull", source):
-            found = await mount(call.registry, repository, source, call.query("mount"))
+            found = await mount(call.registry, repository, source, call.query("mount"), holder=call.holder)
             if found is not None:
                 return found
     return None
@@ -75,6 +77,7 @@ async def finish(call: Call) -> web.StreamResponse:
         call.query("digest"),
         _spanned(call, span),
         start=span[0] if span else None,
+        holder=call.holder,
     )
     return _created(repository, blob)
 

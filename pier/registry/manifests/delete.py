@@ -13,13 +13,14 @@ async def delete(registry: Registry, repository: str, reference: str, by: str = 
     Raises Refusal: MANIFEST_UNKNOWN, DENIED.
     """
     names.repository(repository)
+    keep = registry.keep()
     if is_digest(reference):
         digest = Digest(reference)
-        tags = await registry.records.delete_manifest(repository, digest)
+        tags = await registry.records.delete_manifest(repository, digest, keep)
     elif ":" in reference:
         raise unknown(reference)
     else:
-        digest = await registry.records.delete_tag(repository, reference)
+        digest = await registry.records.delete_tag(repository, reference, keep)
         tags = [reference]
     happening = Happening(
         kind="delete", repository=repository, digest=digest, tags=tuple(tags), by=by, at=registry.now()

@@ -24,9 +24,16 @@ class Stored:
 
 
 async def put(
-    registry: Registry, repository: str, reference: str, content_type: str, data: bytes, by: str = ""
+    registry: Registry,
+    repository: str,
+    reference: str,
+    content_type: str,
+    data: bytes,
+    by: str = "",
+    *,
+    holder: str = "",
 ) -> Stored:
-    """Store ``data`` as it is. ``reference`` is the tag it gets, or its own digest.
+    """Store ``data`` as it is. ``reference`` is the tag it gets, or its own digest; ``holder`` has leased its blobs.
 
     Raises Refusal: TAG_INVALID, DIGEST_INVALID, MANIFEST_INVALID, MANIFEST_BLOB_UNKNOWN, DENIED.
     """
@@ -39,7 +46,7 @@ async def put(
         )
     now = registry.now()
     manifest = msgspec.structs.replace(await _here(registry, repository, manifest, elsewhere), pushed=now)
-    moved = await registry.records.put_manifest(repository, manifest, tags, now)
+    moved = await registry.records.put_manifest(repository, manifest, tags, now, holder)
     happening = Happening(
         kind="push",
         repository=repository,

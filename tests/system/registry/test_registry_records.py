@@ -330,6 +330,74 @@ async def test_a_quota(records: Records) -> None:
     assert [tag.name for tag in await records.tags("p/a")] == ["1"]
 
 
+async def test_a_push_ends_its_own_leases_alone(records: Records) -> None:
+    """Space comes back when a tag goes, and not when the lease of the push that brought it would have ended."""
+    await records.begin_upload(upload("x"))
+    blob = await records.add_blob("p/a", "x", Blob(sha256(b"x"), 1, "at-x", NOW), LEASE, "me")
+    await records.put_manifest("p/a", manifest("1", blob.digest), ["1"], NOW, "me")
+    await records.delete_tag("p/a", "1", NOW + 30)
+    assert await collected(records, NOW + 30) == set()
+    assert await records.blob("p/a", blob.digest, LEASE, "me")
+    assert await records.blob("p/a", blob.digest, LEASE, "you")
+    await records.put_manifest("p/a", manifest("2", blob.digest), ["2"], NOW, "me")
+    await records.delete_manifest("p/a", sha256(b"2"), NOW + 30)
+    assert await collected(records, NOW + 31) == set()
+    await records.put_manifest("p/a", manifest("3", blob.digest), ["3"], NOW, "you")
+    await records.delete_tag("p/a", "3", NOW + 30)
+    assert await collected(records, NOW + 31) == {blob.digest}
+
+
+async def test_leases_of_more_than_can_be_told_apart(records: Records) -> None:
+    blob = await bring(records, b"x", lease=NOW + 1)
+    for number in range(100):
+        await records.blob("p/a", blob.digest, LEASE, f"somebody {number}")
+    for number in range(100):
+        await records.put_manifest("p/a", manifest("m", blob.digest), ["1"], NOW, f"somebody {number}")
+    await records.delete_tag("p/a", "1")
+    assert await collected(records, LEASE) == set()
+    assert await collected(records) == {blob.digest}
+
+
+async def test_leases_end_in_parts(records: Records) -> None:
+    for number in range(5):
+        await bring(records, b"%d" % number)
+    assert [await records.end_leases(LEASE + 1, 3) for _ in range(3)] == [3, 2, 0]
+    assert len(await collected(records)) == 5
+
+
+async def test_a_push_of_the_same_is_new(records: Records) -> None:
+    """What is pushed every night is not old."""
+    await put(records, manifest("m"), "1")
+    assert await records.put_manifest("p/a", manifest("m"), ["1"], NOW + 5) == []
+    (tag,) = await records.tags("p/a")
+    assert (tag.created, tag.updated) == (NOW, NOW + 5)
+    assert [each.pushed for each in await records.manifests("p/a")] == [NOW + 5]
+
+
+async def test_a_tag_that_moved_meanwhile_stays(records: Records) -> None:
+    await put(records, manifest("m"), "1")
+    (seen,) = await records.tags("p/a")
+    await records.put_manifest("p/a", manifest("m"), ["1"], NOW + 5)
+    with refused(Code.MANIFEST_UNKNOWN):
+        await records.delete_tag("p/a", "1", only=seen)
+    (seen,) = await records.tags("p/a")
+    assert await records.delete_tag("p/a", "1", only=seen) == sha256(b"m")
+
+
+async def test_what_has_no_tag(records: Records) -> None:
+    for each in (manifest("lone"), manifest("image"), manifest("tagged"), manifest("about", subject=sha256(b"tagged"))):
+        await put(records, each)
+    await put(records, manifest("tagged"), "1")
+    await put(records, manifest("index", images=(sha256(b"image"),)), "2")
+    await put(records, manifest("of none", subject=sha256(b"gone")))
+    assert await records.untagged("p/a", NOW) == []
+    found = {each.digest for each in await records.untagged("p/a", NOW + 1)}
+    assert found == {sha256(b"lone"), sha256(b"of none")}
+    for text, gone in (("lone", True), ("lone", False), ("image", False), ("tagged", False), ("about", False)):
+        assert await records.delete_untagged("p/a", sha256(text.encode()), NOW + 1) is gone
+    assert await records.delete_untagged("p/a", sha256(b"of none"), NOW) is False
+
+
 # --- at once ---
 
 
