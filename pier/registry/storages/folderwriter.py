@@ -13,6 +13,8 @@ from pier.registry.threads import hop
 
 _KEEP: Final = 64 << 10
 _MOST_KEPT: Final = 512
+_AT_ONCE: Final = 64 << 10
+"""Of one write: larger ones make ext4 take larger pages from the kernel, which cost it up to ten times the time."""
 _FLAGS: Final = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -89,11 +91,12 @@ class FolderWriter:
 
     def _flush(self) -> None:
         """On failure the kept pieces are lost: the file ends with what was written of them."""
-        pieces, self._kept, self._kept_size = self._kept, [], 0
+        pieces = [memoryview(piece) for piece in self._kept]
+        self._kept, self._kept_size = [], 0
         with as_kinds():
             self._cut_off()
             while pieces:
-                count = os.pwritev(self._descriptor, pieces, self._written)
+                count = os.pwritev(self._descriptor, _at_once(pieces), self._written)
                 self._written += count
                 self._synced = False
                 pieces = _beyond(pieces, count)
@@ -130,7 +133,18 @@ def _open(path: Path, offset: int) -> tuple[int, bool]:
                 raise DataCorrupted(f"an upload is gone that had {offset} bytes") from error
 
 
-def _beyond(pieces: list[bytes], count: int) -> list[bytes]:
+def _at_once(pieces: list[memoryview]) -> list[memoryview]:
+    """The first :data:`_AT_ONCE` bytes of ``pieces``."""
+    taken, room = [], _AT_ONCE
+    for piece in pieces:
+        if not room:
+            break
+        taken.append(piece[:room])
+        room -= len(taken[-1])
+    return taken
+
+
+def _beyond(pieces: list[memoryview], count: int) -> list[memoryview]:
     """``pieces`` without their first ``count`` bytes."""
     for number, piece in enumerate(pieces):
         if count < len(piece):
