@@ -70,12 +70,15 @@ async def distribution(
 
 
 @asynccontextmanager
-async def running(argv: list[str], ready: bytes) -> AsyncIterator[process.Child]:
-    """Run ``argv`` until the block ends; the block begins when the program prints a line with ``ready``."""
+async def running(argv: list[str], ready: bytes, log: Path | None = None) -> AsyncIterator[process.Child]:
+    """Run ``argv`` until the block ends; the block begins when the program prints a line with ``ready``.
+
+    What it prints is added to ``log``.
+    """
     reader, writer = os.pipe()
     child = await process.spawn(argv, stdin=process.DEVNULL, stdout=writer, stderr=writer)
     os.close(writer)
-    output = _Output(reader, ready)
+    output = _Output(reader, ready, log)
     try:
         if not await asyncio.wait_for(output.listens, 20):
             raise RuntimeError(f"{argv[0]} ended early: {output.said.decode(errors='replace')}")
@@ -92,24 +95,26 @@ class _Output:
     ``listens`` becomes true with the first line that has ``ready`` in it, false when the program ends before.
     """
 
-    def __init__(self, descriptor: int, ready: bytes) -> None:
+    def __init__(self, descriptor: int, ready: bytes, log: Path | None) -> None:
         self.said = b""
+        self._log = log
         self._loop = asyncio.get_running_loop()
         self.listens: asyncio.Future[bool] = self._loop.create_future()
         self.thread = threading.Thread(target=self._read, args=(descriptor, ready), daemon=True)
         self.thread.start()
 
     def _read(self, descriptor: int, ready: bytes) -> None:
-        with os.fdopen(descriptor, "rb") as pipe:
+        with os.fdopen(descriptor, "rb") as pipe, open(self._log or os.devnull, "ab", buffering=0) as log:
             for line in pipe:
                 self.said += line
+                log.write(line)
                 if ready in line:
                     self._tell(True)
                     break
             else:
                 self._tell(False)
-            while pipe.read1():
-                pass
+            while data := pipe.read1():
+                log.write(data)
 
     def _tell(self, listens: bool) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has ended

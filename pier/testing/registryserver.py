@@ -21,11 +21,12 @@ _ENVIRONMENT: Final = "PIER_REGISTRY_"
 
 @dataclass(frozen=True, slots=True)
 class PierRegistry:
-    """``host`` is ``127.0.0.1:port``; ``root`` its folder, which outlives it."""
+    """``host`` is ``127.0.0.1:port``; ``root`` its folder, which outlives it; ``log`` what it prints."""
 
     host: str
     root: Path
     child: Child
+    log: Path
 
 
 @asynccontextmanager
@@ -41,8 +42,9 @@ async def pier_registry(folder: Path, **settings: Any) -> AsyncIterator[PierRegi
     file.write_text("".join(f"{name} = {_toml(value)}\n" for name, value in {"root": str(root), **settings}.items()))
     argv = [sys.executable, "-m", "pier.daemon.registry", "serve", "--config", str(file), "--listen", host]
     assert not any(name.startswith(_ENVIRONMENT) for name in os.environ)
-    async with running(argv, _READY) as child:
-        yield PierRegistry(host, root, child)
+    log = folder / "pier-registry.log"
+    async with running(argv, _READY, log) as child:
+        yield PierRegistry(host, root, child, log)
 
 
 def _toml(value: Any) -> str:
