@@ -11,7 +11,7 @@ import pytest
 
 from pier.testing.engine import RunningEngine
 from tests.compat.conftest import docker_program
-from tests.compat.docker_cli import Docker
+from tests.compat.docker_cli import Docker, eventually
 from tests.compat.hostile import assert_sound, dockerfile, engine_with_box, layers
 from tests.compat.pier_cli import Pier
 from tests.compat.plugins import with_plugins
@@ -51,14 +51,21 @@ def docker(machine: RunningEngine, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(autouse=True)
 def room(pier: Pier, machine: RunningEngine) -> Iterator[None]:
-    """Each test begins with what the disk had at first, and may leave no more."""
+    """Each test begins with what the disk had at first, and may leave no more.
+
+    A build whose client has failed takes a moment to end in the engine: what it holds cannot be pruned before.
+    """
     pier("builder", "prune", "-af")
     before = layers(machine)
     yield
     pier("rmi", "-f", "after", code={0, 1})
-    pier("image", "prune", "-f")
-    pier("builder", "prune", "-af")
-    assert layers(machine) == before
+
+    def as_before() -> bool:
+        pier("image", "prune", "-f")
+        pier("builder", "prune", "-af")
+        return layers(machine) == before
+
+    eventually(as_before, "the layers are those of before")
     assert_sound(machine, pier)
 
 
