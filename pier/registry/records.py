@@ -74,6 +74,28 @@ class Blobs(Protocol):
         """Their bytes are gone: drop those rows whose location is still that."""
 
 
+class Checks(Protocol):
+    """For a check of the whole."""
+
+    async def live_blobs(self, after: str, limit: int) -> list[Blob]:
+        """In order of their digests, beyond ``after``."""
+
+    async def claimed_locations(self) -> list[str]:
+        """Where bytes may be of blobs that are claimed for deletion."""
+
+    async def needing(self, digest: Digest) -> list[str]:
+        """The manifests that refer to a blob, as ``repository:tag`` or ``repository@digest``."""
+
+    async def lose_blob(self, blob: Blob, now: int) -> bool:
+        """Its bytes are lost: it is no live blob any more, until somebody brings it again; False where it has gone."""
+
+    async def wrong_counts(self, fix: bool) -> list[str]:
+        """Counts that are not what they count, in words. ``fix``: they are then."""
+
+    async def dangling(self) -> list[str]:
+        """Tags, references and links to what is not there, in words."""
+
+
 class Manifests(Protocol):
     async def put_manifest(
         self, repository: str, manifest: Manifest, tags: Iterable[str], now: int, holder: str = ""
@@ -86,6 +108,9 @@ class Manifests(Protocol):
         Raises Refusal: MANIFEST_BLOB_UNKNOWN with the digests that the repository lacks (blobs must be live and linked,
         manifests be there), DENIED where an immutable tag would move, or the project's quota be exceeded.
         """
+
+    async def release(self, repository: str, digests: Iterable[Digest], holder: str) -> None:
+        """End the leases that ``holder`` alone has: nothing will come of that push."""
 
     async def manifest(self, repository: str, reference: str) -> Manifest | None:
         """By tag or digest, without its references."""
@@ -162,7 +187,7 @@ class Jobs(Protocol):
     async def jobs(self, kinds: tuple[str, ...] = ()) -> list[Job]: ...
 
 
-class Records(Uploads, Blobs, Manifests, Access, Jobs, Protocol):
+class Records(Uploads, Blobs, Checks, Manifests, Access, Jobs, Protocol):
     """All of it. One a process."""
 
     async def lock(self, name: str, holder: str, now: int, until: int) -> bool:

@@ -60,3 +60,9 @@ class Refusal(PierError):
         self.code = code
         self.detail = detail
         self.headers = headers or {}
+
+
+def no_room(project: str, taken: int, quota: int) -> Refusal:
+    """The project's blobs take, or would take, more than they may."""
+    text = f"the project {project} would take {taken} bytes, of {quota} that it may"
+    return Refusal(Code.DENIED, text, {"quota": quota, "used": taken})

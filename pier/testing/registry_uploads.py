@@ -22,6 +22,9 @@ class MemoryUploads:
         self.leases: dict[tuple[str, Digest], int] = {}
         self.before: Callable[[str], None] = lambda name: None
 
+    async def project(self, name: str) -> None:
+        return None
+
     async def begin_upload(self, upload: Upload) -> None:
         self.before("begin_upload")
         self.uploads[upload.id] = upload

@@ -10,10 +10,13 @@ from pier.metadata.registry.transaction import Transaction, marks
 from pier.oci.digest import Digest
 from pier.registry.model import Manifest, Reference, Tag
 from pier.registry.names import project
-from pier.registry.refusals import Code, Refusal
+from pier.registry.refusals import Code, Refusal, no_room
 
 _FACTS: Final = "digest, media_type, artifact_type, annotations, subject, config, size, pushed, pulled"
 _IN_ONE_QUESTION: Final = 500
+_LIVE_LINKS: Final = (
+    "(SELECT l.repository, l.digest FROM links l JOIN blobs b ON b.digest = l.digest WHERE b.claimed = 0) AS live"
+)
 
 
 def put(
@@ -29,8 +32,7 @@ def put(
     links.release(sql, repository, _blobs(manifest.references), holder)
     moved = [name for name in names if tags.move(sql, repository, name, manifest.digest, now, fixed)]
     if fixed.quota and (taken := links.usage(sql, project(repository)).get(project(repository), 0)) > fixed.quota:
-        text = f"the project {project(repository)} would take {taken} bytes, of {fixed.quota} that it may"
-        raise Refusal(Code.DENIED, text, {"quota": fixed.quota, "used": taken})
+        raise no_room(project(repository), taken, fixed.quota)
     return moved
 
 
@@ -74,9 +76,9 @@ def _blobs(references: Iterable[Reference]) -> list[Digest]:
 
 
 def _lacking(sql: Transaction, repository: str, references: list[Reference]) -> list[Digest]:
-    """Blobs without a link and manifests without a row: a link is only ever to a live blob."""
+    """Blobs without a link, or whose bytes are lost; and manifests without a row."""
     found: set[tuple[str, str]] = set()
-    for kind, table in (("blob", "links"), ("manifest", "manifests")):
+    for kind, table in (("blob", _LIVE_LINKS), ("manifest", "manifests")):
         wanted = [each.digest for each in references if each.kind == kind]
         for start in range(0, len(wanted), _IN_ONE_QUESTION):
             some = wanted[start : start + _IN_ONE_QUESTION]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from pier.metadata.registry import access, blobs, jobs, links, manifests, tags, uploads
+from pier.metadata.registry import access, blobs, checks, jobs, links, manifests, tags, uploads
 from pier.metadata.registry.transaction import Database
 from pier.oci.digest import Digest
 from pier.registry.model import Blob, Job, Manifest, Project, Tag, Upload, User
@@ -60,11 +60,35 @@ class SqlRecords:
         listed = list(gone)
         await self._write(lambda sql: blobs.forget(sql, listed))
 
+    async def live_blobs(self, after: str, limit: int) -> list[Blob]:
+        return await self._read(lambda sql: checks.live_blobs(sql, after, limit))
+
+    async def claimed_locations(self) -> list[str]:
+        return await self._read(checks.claimed_locations)
+
+    async def needing(self, digest: Digest) -> list[str]:
+        return await self._read(lambda sql: checks.needing(sql, digest))
+
+    async def lose_blob(self, blob: Blob, now: int) -> bool:
+        return await self._write(lambda sql: checks.lose(sql, blob, now))
+
+    async def wrong_counts(self, fix: bool) -> list[str]:
+        if not fix:
+            return await self._read(lambda sql: checks.wrong_counts(sql, False))
+        return await self._write(lambda sql: checks.wrong_counts(sql, True))
+
+    async def dangling(self) -> list[str]:
+        return await self._read(checks.dangling)
+
     async def put_manifest(
         self, repository: str, manifest: Manifest, names: Iterable[str], now: int, holder: str = ""
     ) -> list[str]:
         wanted = list(names)
         return await self._write(lambda sql: manifests.put(sql, repository, manifest, wanted, now, holder))
+
+    async def release(self, repository: str, digests: Iterable[Digest], holder: str) -> None:
+        wanted = list(digests)
+        await self._write(lambda sql: links.release(sql, repository, wanted, holder))
 
     async def manifest(self, repository: str, reference: str) -> Manifest | None:
         return await self._read(lambda sql: manifests.find(sql, repository, reference))

@@ -7,17 +7,18 @@ from pier.registry.blobs.underway import Hash
 from pier.registry.deps import Registry
 from pier.registry.model import Upload
 from pier.registry.records import CONDEMNED
-from pier.registry.refusals import Code, Refusal
+from pier.registry.refusals import Code, Refusal, no_room
 
 _LONGEST_ID = 64
 
 
 async def begin(registry: Registry, repository: str) -> Upload:
-    """An upload without bytes. Raises Refusal NAME_INVALID."""
+    """An upload without bytes. Raises Refusal: NAME_INVALID; DENIED where its project has no room."""
+    await _check_room(registry, names.project(names.repository(repository)))
     now = registry.now()
     upload = Upload(
         id=secrets.token_hex(16),
-        repository=names.repository(repository),
+        repository=repository,
         location=registry.storage.location(),
         started=now,
         touched=now,
@@ -25,6 +26,16 @@ async def begin(registry: Registry, repository: str) -> Upload:
     await registry.records.begin_upload(upload)
     registry.underway.remember(upload, Hash())
     return upload
+
+
+async def _check_room(registry: Registry, name: str) -> None:
+    """Before a client has sent bytes that no manifest of it could use."""
+    project = await registry.records.project(name)
+    if project is None or not project.quota:
+        return
+    used = (await registry.records.usage(name)).get(name, 0)
+    if used >= project.quota:
+        raise no_room(name, used, project.quota)
 
 
 async def status(registry: Registry, repository: str, id: str) -> Upload:

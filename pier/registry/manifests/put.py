@@ -46,7 +46,7 @@ async def put(
         )
     now = registry.now()
     manifest = msgspec.structs.replace(await _here(registry, repository, manifest, elsewhere), pushed=now)
-    moved = await registry.records.put_manifest(repository, manifest, tags, now, holder)
+    moved = await _stored(registry, repository, manifest, tags, holder)
     happening = Happening(
         kind="push",
         repository=repository,
@@ -59,6 +59,16 @@ async def put(
     )
     await tell(registry.observers, happening)
     return Stored(manifest, moved)
+
+
+async def _stored(registry: Registry, repository: str, manifest: Manifest, tags: list[str], holder: str) -> list[str]:
+    """A push that is denied gives back what it has brought: it would count towards the project's quota."""
+    try:
+        return await registry.records.put_manifest(repository, manifest, tags, manifest.pushed, holder)
+    except Refusal as refusal:
+        if refusal.code is Code.DENIED:
+            await registry.records.release(repository, [each.digest for each in manifest.references], holder)
+        raise
 
 
 def _named(reference: str) -> tuple[Digest | None, list[str]]:
