@@ -1,7 +1,6 @@
 """Contexts that come as an archive, or as a lone Dockerfile: unpacked once, they are folders of the session."""
 
 import asyncio
-import os
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from pier.build.context.files import Files
+from pier.build.context.unpackfolder import unpack_folder
 from pier.build.deps import Build
 from pier.build.dockerfile.remotes import file_name, is_http
 from pier.build.graph import HttpSource, Vertex, vertex_id
@@ -18,7 +18,7 @@ from pier.build.solving.told import Told, telling_failures
 from pier.build.steps.errorshell import FailedStep, ShellSession
 from pier.build.threads import in_thread
 from pier.errors import Internal, InvalidArgument, NotFound
-from pier.linux import helper, trees
+from pier.linux import trees
 from pier.oci.platform import Platform
 from pier.remote.settings import Credentials
 
@@ -116,7 +116,7 @@ async def _fill(root: Path, replaced: Path, chunks: AsyncIterator[bytes]) -> Non
         if len(head) >= _BLOCK:
             break
     if is_archive(head):
-        await _unpack(root, replaced, head, chunks)
+        await unpack_folder(root, replaced, _chained(head, chunks))
         return
     async for chunk in chunks:
         head += chunk
@@ -125,20 +125,10 @@ async def _fill(root: Path, replaced: Path, chunks: AsyncIterator[bytes]) -> Non
     await in_thread((root / "Dockerfile").write_bytes, head)
 
 
-async def _unpack(root: Path, replaced: Path, head: bytes, rest: AsyncIterator[bytes]) -> None:
-    descriptor = os.open(replaced, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        running = await helper.start_unpack(root, skeleton=None, replaced=descriptor, hashed=False, whiteouts=False)
-    finally:
-        os.close(descriptor)
-    try:
-        with suppress(BrokenPipeError):  # the report says why
-            await running.write(head)
-            async for chunk in rest:
-                await running.write(chunk)
-        await running.finish()
-    finally:
-        await running.kill()
+async def _chained(head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield head
+    async for chunk in rest:
+        yield chunk
 
 
 def is_archive(head: bytes) -> bool:

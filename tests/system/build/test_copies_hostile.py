@@ -3,7 +3,7 @@
 import io
 import os
 import tarfile
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -15,15 +15,7 @@ from pier.build.ops.op import Result
 from pier.build.session import Folder
 from pier.build.worktree import worktree
 from pier.errors import DataCorrupted, InvalidArgument, NotFound, PierError
-from pier.testing.buildsteps import Steps, build_steps, vertex
-from tests.compat.rootfs import busybox_rootfs
-
-
-@pytest.fixture
-async def steps(tmp_path: Path) -> AsyncIterator[Steps]:
-    async with build_steps(tmp_path / "engine", busybox_rootfs()) as made:
-        yield made
-        assert made.left() == []
+from pier.testing.buildsteps import Steps, vertex
 
 
 @pytest.fixture

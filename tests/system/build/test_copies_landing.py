@@ -1,6 +1,5 @@
 """COPY of many files, and of several that come to lie in one place: the last stays, whoever moves them."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -15,17 +14,9 @@ from pier.build.worktree import worktree
 from pier.errors import InvalidArgument
 from pier.linux.files import make_folder
 from pier.linux.trees import remove_tree
-from pier.testing.buildsteps import Steps, build_steps, vertex
-from tests.compat.rootfs import busybox_rootfs
+from pier.testing.buildsteps import Steps, vertex
 
 MANY = 200  # more than a thread of the daemon moves: helper processes do it
-
-
-@pytest.fixture
-async def steps(tmp_path: Path) -> AsyncIterator[Steps]:
-    async with build_steps(tmp_path / "engine", busybox_rootfs()) as made:
-        yield made
-        assert made.left() == []
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import io
 import os
 import stat
 import tarfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,15 +15,7 @@ from pier.build.graph import Copy, CopyItem, Merge, Rootfs
 from pier.build.ops import copy, merge
 from pier.build.session import Folder
 from pier.build.worktree import worktree
-from pier.testing.buildsteps import Steps, build_steps, vertex
-from tests.compat.rootfs import busybox_rootfs
-
-
-@pytest.fixture
-async def steps(tmp_path: Path) -> AsyncIterator[Steps]:
-    async with build_steps(tmp_path / "engine", busybox_rootfs()) as made:
-        yield made
-        assert made.left() == []
+from pier.testing.buildsteps import Steps, vertex
 
 
 @pytest.fixture

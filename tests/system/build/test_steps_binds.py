@@ -1,7 +1,6 @@
 """RUN --mount=type=bind, and caches that begin with something: folders of the client, and other stages."""
 
 import os
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -11,17 +10,9 @@ from pier.build.graph import Exec, Mount
 from pier.build.ops import execute
 from pier.build.session import Folder
 from pier.errors import NotFound
-from pier.testing.buildsteps import Steps, build_steps, vertex
-from tests.compat.rootfs import busybox_rootfs
+from pier.testing.buildsteps import Steps, vertex
 
 EMPTY = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"
-
-
-@pytest.fixture
-async def steps(tmp_path: Path) -> AsyncIterator[Steps]:
-    async with build_steps(tmp_path / "engine", busybox_rootfs()) as made:
-        yield made
-        assert made.left() == []
 
 
 @pytest.fixture
