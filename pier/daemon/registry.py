@@ -87,13 +87,14 @@ async def wire(settings: Settings) -> Instance:
         await storage.stop()
         await records.stop()
         raise
-    app = make_app(registry, gate.guard, {"/token": TokenPage(gate, settings).answer})
+    app = make_app(registry, gate.guard, {"/token": TokenPage(gate, settings).answer}, gate.audit)
     health = Health(registry, app.metrics)
     app.pages.update({"/healthz": health.alive, "/readyz": health.ready})
     if not settings.metrics_listen:
         app.pages["/metrics"] = health.show
     instance = Instance(registry, app, health, tls)
-    instance.stops += [records.stop, storage.stop, gate.passwords.stop]
+    instance.stops += [records.stop, storage.stop, gate.passwords.stop, gate.audit.stop]
+    instance.reloads.append(gate.audit.reload)
     instance.periodic.append(Periodic("pulls", _COUNT_PULLS_EVERY, lambda: _write_pulls(registry)))
     instance.stops.append(lambda: _write_pulls(registry))
     instance.periodic.append(Periodic("collection", settings.collect_every, lambda: collect(registry)))

@@ -5,6 +5,7 @@ import ipaddress
 from typing import Final
 
 from pier.errors import InvalidArgument
+from pier.registry.access.audit import Audit
 from pier.registry.access.gate import Gate
 from pier.registry.access.guard import Doorkeeper
 from pier.registry.access.htpasswd import Htpasswd
@@ -36,10 +37,11 @@ async def open_gate(registry: Registry) -> Gate:
         users = bool(file) or bool(await registry.records.users())
         check(settings, users)
     limits, passwords = Limits(settings), await asyncio.to_thread(Passwords)
-    people = People(registry, file, limits, passwords=passwords, alone=alone)
+    audit = Audit(settings.audit_log)
+    people = People(registry, file, limits, audit, passwords=passwords, alone=alone)
     tokens = await open_tokens(registry.records, settings.service)
     guard = Doorkeeper(people, tokens, limits, settings.service)
-    return Gate(people, guard, tokens, limits, passwords)
+    return Gate(people, guard, tokens, limits, passwords, audit)
 
 
 def check(settings: Settings, users: bool) -> None:

@@ -5,7 +5,9 @@ A guard is where logins, tokens, roles and rate limits live. Without one everybo
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
+
+from pier.registry.refusals import Code, Refusal
 
 Action = Literal["pull", "push", "delete", "catalog", "ping"]
 """``catalog`` (which repositories there are) and ``ping`` (``/v2/``: are the credentials good) have no repository."""
@@ -31,6 +33,16 @@ class Caller:
     path: str
     origin: str
     headers: Mapping[str, str]
+
+
+class Refused(Refusal):
+    """By the guard. ``who``: as whom they came, rightly or not."""
+
+    def __init__(
+        self, code: Code, message: str, detail: Any = None, headers: Mapping[str, str] | None = None, *, who: str = ""
+    ) -> None:
+        super().__init__(code, message, detail, headers)
+        self.who = who
 
 
 class Principal(Protocol):

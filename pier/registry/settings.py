@@ -78,4 +78,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     rate_address: Annotated[Count, Meta(description="Requests a second of one address (0: any number)")] = 0
     rate_user: Annotated[Count, Meta(description="Requests a second of one user (0: any number)")] = 0
     rate_burst: Annotated[Count, Meta(description="Requests at once beyond that (default: twice the rate)")] = 0
+    audit_log: Annotated[
+        str,
+        Meta(description="File of who pulled, pushed, deleted, was refused; - for lines in the log (default: none)"),
+    ] = ""
     failed_logins: Annotated[Count, Meta(description="Wrong passwords a minute of one address (0: any number)")] = 10

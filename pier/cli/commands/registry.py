@@ -57,6 +57,11 @@ SERVE = Command(
             "list",
             "Projects or globs of repositories that anybody may pull from, beside public projects",
         ),
+        Flag(
+            "audit-log",
+            "string",
+            "File of who pulled, pushed, deleted, was refused; - for lines in the log (default: none)",
+        ),
         Flag("collect-every", "int", "Seconds between two collections of what nothing refers to", default=15),
         Flag(
             "database", "string", "sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME (default: ROOT/registry.db)"

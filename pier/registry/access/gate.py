@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from pier.registry.access.audit import Audit
 from pier.registry.access.guard import Doorkeeper
 from pier.registry.access.limits import Limits
 from pier.registry.access.passwords import Passwords
@@ -16,3 +17,4 @@ class Gate:
     tokens: Tokens
     limits: Limits
     passwords: Passwords
+    audit: Audit

@@ -14,7 +14,7 @@ from pier.registry.access.people import Account, People
 from pier.registry.access.policy import Rights
 from pier.registry.access.scopes import Grant
 from pier.registry.access.tokens import Tokens
-from pier.registry.principal import Action, Caller, Need
+from pier.registry.principal import Action, Caller, Need, Refused
 from pier.registry.refusals import Code, Refusal
 
 _ORIGIN: Final = re.compile(r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?")
@@ -65,8 +65,11 @@ class Doorkeeper:
             if await asker.may(need.action, need.repository):
                 continue
             if asker.name and not await asker.could(need.action, need.repository):
-                raise denied(need)
-            raise self._unauthorized(caller, needs, "authentication required", insufficient=asker.grants is not None)
+                raise denied(need, asker.name)
+            insufficient = asker.grants is not None
+            raise self._unauthorized(
+                caller, needs, "authentication required", insufficient=insufficient, who=asker.name
+            )
         return asker
 
     async def identify(self, caller: Caller, needs: Sequence[Need] = ()) -> Asker:
@@ -88,7 +91,9 @@ class Doorkeeper:
         except Refusal as refusal:
             if refusal.code is not Code.UNAUTHORIZED:
                 raise
-            raise self._unauthorized(caller, needs, refusal.message, invalid=kind.lower() == "bearer") from refusal
+            who = refusal.who if isinstance(refusal, Refused) else ""
+            invalid = kind.lower() == "bearer"
+            raise self._unauthorized(caller, needs, refusal.message, invalid=invalid, who=who) from refusal
         self._limits.of_user(asker.name)
         return asker
 
@@ -111,11 +116,18 @@ class Doorkeeper:
             return Asker(await self._people.nobody(), self._people, token.grants)
         account = await self._people.account(token.name)
         if account is None or self._tokens.mark(token.name, account.secret) != token.mark:
-            raise Refusal(Code.UNAUTHORIZED, "invalid token")
+            raise Refused(Code.UNAUTHORIZED, "invalid token", who=token.name)
         return Asker(account.rights, self._people, token.grants)
 
     def _unauthorized(
-        self, caller: Caller, needs: Sequence[Need], message: str, *, insufficient: bool = False, invalid: bool = False
+        self,
+        caller: Caller,
+        needs: Sequence[Need],
+        message: str,
+        *,
+        who: str,
+        insufficient: bool = False,
+        invalid: bool = False,
     ) -> Refusal:
         scope = scopes.wanted(needs)
         fields = {"realm": f"{origin_of(caller)}/token", "service": self._service}
@@ -124,11 +136,11 @@ class Doorkeeper:
         if invalid or insufficient:
             fields["error"] = "invalid_token" if invalid else "insufficient_scope"
         challenge = "Bearer " + ",".join(f'{name}="{value}"' for name, value in fields.items())
-        return Refusal(Code.UNAUTHORIZED, message, _detail(needs), {"WWW-Authenticate": challenge})
+        return Refused(Code.UNAUTHORIZED, message, _detail(needs), {"WWW-Authenticate": challenge}, who=who)
 
 
-def denied(need: Need) -> Refusal:
-    return Refusal(Code.DENIED, "requested access to the resource is denied", _detail((need,)))
+def denied(need: Need, who: str) -> Refusal:
+    return Refused(Code.DENIED, "requested access to the resource is denied", _detail((need,)), who=who)
 
 
 def _detail(needs: Sequence[Need]) -> dict[str, str] | None:

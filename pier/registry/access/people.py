@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pier.registry import names
+from pier.registry.access.audit import Audit
 from pier.registry.access.htpasswd import Htpasswd
 from pier.registry.access.limits import Limits
 from pier.registry.access.passwords import Passwords
@@ -11,7 +12,8 @@ from pier.registry.access.policy import Rights, is_public
 from pier.registry.access.recent import Recent
 from pier.registry.deps import Registry
 from pier.registry.model import User
-from pier.registry.refusals import Code, Refusal
+from pier.registry.principal import Refused
+from pier.registry.refusals import Code
 
 _FRESH: Final = 2.0
 WRONG: Final = "incorrect username or password"
@@ -29,11 +31,19 @@ class People:
     """``alone``: nobody but this machine can reach us, so that a registry without users is open."""
 
     def __init__(
-        self, registry: Registry, file: Htpasswd | None, limits: Limits, *, passwords: Passwords, alone: bool
+        self,
+        registry: Registry,
+        file: Htpasswd | None,
+        limits: Limits,
+        audit: Audit,
+        *,
+        passwords: Passwords,
+        alone: bool,
     ) -> None:
         self._registry = registry
         self._file = file
         self._limits = limits
+        self._audit = audit
         self._passwords = passwords
         self._alone = alone or registry.settings.open
         self._accounts = Recent(self._account, _FRESH)
@@ -48,8 +58,10 @@ class People:
             return account
         self._limits.login(address, name)
         if not await self._passwords.right(name, password, secret) or account is None:
-            raise Refusal(Code.UNAUTHORIZED, WRONG)
+            self._audit.note("login", who=name, address=address, result=Code.UNAUTHORIZED.value)
+            raise Refused(Code.UNAUTHORIZED, WRONG, who=name)
         self._limits.right(address, name)
+        self._audit.note("login", who=name, address=address, result="ok")
         return account
 
     async def account(self, name: str) -> Account | None:

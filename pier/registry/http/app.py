@@ -13,14 +13,15 @@ from aiohttp import web
 
 from pier.errors import PierError
 from pier.log import Logger
+from pier.registry.access.audit import Audit
 from pier.registry.deps import Registry
-from pier.registry.http import blobs, listings, manifests, uploads
+from pier.registry.http import audited, blobs, listings, manifests, uploads
 from pier.registry.http.call import Call
 from pier.registry.http.caller import Network, caller_of, networks
 from pier.registry.http.metrics import Metrics
 from pier.registry.http.replies import HEADERS, broken, failed, no_such_page, wrong_method
 from pier.registry.http.routes import METHODS, Endpoint, Match, match
-from pier.registry.principal import Caller, Guard, Need, OpenHouse
+from pier.registry.principal import Anyone, Caller, Guard, Need, OpenHouse, Refused
 
 Handler = Callable[[Call], Awaitable[web.StreamResponse]]
 Page = Callable[[web.BaseRequest, Caller], Awaitable[web.StreamResponse]]
@@ -56,11 +57,15 @@ class App:
     pages: dict[str, Page] = field(default_factory=dict)
     metrics: Metrics = field(default_factory=Metrics)
     trusted: Sequence[Network] = ()
+    audit: Audit | None = None
 
 
-def make_app(registry: Registry, guard: Guard | None = None, pages: dict[str, Page] | None = None) -> App:
+def make_app(
+    registry: Registry, guard: Guard | None = None, pages: dict[str, Page] | None = None, audit: Audit | None = None
+) -> App:
     """Raises InvalidArgument for settings that make no sense."""
-    return App(registry, guard or OpenHouse(), pages or {}, trusted=networks(registry.settings.trusted_proxies))
+    trusted = networks(registry.settings.trusted_proxies)
+    return App(registry, guard or OpenHouse(), pages or {}, trusted=trusted, audit=audit)
 
 
 async def handle(app: App, request: web.BaseRequest) -> web.StreamResponse:
@@ -113,7 +118,11 @@ async def _serve(app: App, call: Call, caller: Caller) -> web.StreamResponse:
     if method not in actions:
         return wrong_method(actions)
     repository = call.repository if call.match.name else ""
-    call.principal = await app.guard.authorize(caller, (Need(actions[method], repository),))
+    try:
+        call.principal = await app.guard.authorize(caller, (Need(actions[method], repository),))
+    except Refused as refusal:
+        call.principal = Anyone(refusal.who)
+        raise
     handler = HANDLERS[endpoint, "GET" if method == "HEAD" else method]
     return await handler(call)
 
@@ -145,6 +154,8 @@ def _note(app: App, call: Call, response: web.StreamResponse | None, seconds: fl
     if not sent and isinstance(response, web.Response) and not call.heads_only:
         sent = response.content_length or 0
     method = call.request.method if call.request.method in _KNOWN else "OTHER"
+    if app.audit:
+        audited.note(app.audit, call, response)
     app.metrics.answered(call.match.endpoint, method, status, seconds, call.received, sent)
     if not app.registry.settings.access_log or (call.match.endpoint is Endpoint.PAGE and status < 400):
         return

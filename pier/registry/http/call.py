@@ -25,6 +25,7 @@ class Call:
     """``principal`` is anyone until the guard has said who, ``address`` the client's.
 
     ``received`` and ``sent`` count the bodies' bytes. ``began``: the answer's head has left, and cannot be another.
+    ``concerned``: the digest that it was about, where the answer does not say.
     """
 
     request: web.BaseRequest
@@ -35,6 +36,7 @@ class Call:
     received: int = 0
     sent: int = 0
     began: bool = False
+    concerned: str = ""
 
     @property
     def repository(self) -> str:

@@ -53,5 +53,5 @@ async def store(call: Call) -> web.StreamResponse:
 
 
 async def remove(call: Call) -> web.StreamResponse:
-    await delete(call.registry, call.repository, call.match.reference, call.principal.name)
+    call.concerned = await delete(call.registry, call.repository, call.match.reference, call.principal.name)
     return reply(202)

@@ -7,10 +7,10 @@ from pier.registry.happenings import Happening, tell
 from pier.registry.manifests.get import unknown
 
 
-async def delete(registry: Registry, repository: str, reference: str, by: str = "") -> None:
+async def delete(registry: Registry, repository: str, reference: str, by: str = "") -> Digest:
     """Delete a manifest by its digest, with its tags; or a tag, with its manifest where nothing else names that.
 
-    Raises Refusal: MANIFEST_UNKNOWN, DENIED.
+    Returns what went, or lost its tag. Raises Refusal: MANIFEST_UNKNOWN, DENIED.
     """
     names.repository(repository)
     keep = registry.keep()
@@ -26,3 +26,4 @@ async def delete(registry: Registry, repository: str, reference: str, by: str = 
         kind="delete", repository=repository, digest=digest, tags=tuple(tags), by=by, at=registry.now()
     )
     await tell(registry.observers, happening)
+    return digest
