@@ -24,7 +24,7 @@ from pier.registry.model import Project, Rule
 from pier.registry.settings import Settings
 from pier.registry.storages.opening import open_storage
 from pier.testing.registryserver import PierRegistry, pier_registry
-from tests.system.registry.images import Refused, assert_whole, delete, image, push, push_blob, put
+from tests.system.registry.images import Image, Refused, assert_whole, delete, image, push, push_blob, put
 
 MEGABYTE = 1 << 20
 LATER = 30 * DAY
@@ -125,13 +125,13 @@ async def test_pushers_lose_nothing_to_a_looping_collection(server: PierRegistry
             else:
                 kept.append((f"team/{number % 3}", f"t{number}-{turn}", made))
 
-    kept: list[tuple[str, str, object]] = []
+    kept: list[tuple[str, str, Image]] = []
     task = asyncio.create_task(collecting())
     await asyncio.gather(*(pusher(number) for number in range(20)))
     pushed.set()
     assert await task > 3
     for name, tag, made in kept:
-        await assert_whole(http, name, tag, made)  # type: ignore[arg-type]
+        await assert_whole(http, name, tag, made)
     assert len(kept) > 90
     async with beside(server.root) as other:
         assert await findings(other) == []
