@@ -22,6 +22,7 @@ from pier.registry.configuration import load
 from pier.registry.deps import Registry
 from pier.registry.housekeeping.collect import collect, end_stale_uploads
 from pier.registry.housekeeping.retain import retain_alone
+from pier.registry.http.api.table import PREFIX, SEARCH, Api
 from pier.registry.http.app import make_app
 from pier.registry.http.health import Health
 from pier.registry.http.tls import TLS
@@ -87,7 +88,9 @@ async def wire(settings: Settings) -> Instance:
         await storage.stop()
         await records.stop()
         raise
-    app = make_app(registry, gate.guard, {"/token": TokenPage(gate, settings).answer}, gate.audit)
+    app = make_app(registry, gate.guard, audit=gate.audit)
+    api = Api(registry, gate)
+    app.pages.update({"/token": TokenPage(gate, settings).answer, PREFIX: api.answer, SEARCH: api.answer})
     health = Health(registry, app.metrics)
     app.pages.update({"/healthz": health.alive, "/readyz": health.ready})
     if not settings.metrics_listen:

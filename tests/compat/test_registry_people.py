@@ -108,6 +108,22 @@ def test_layers_of_a_readable_repository_are_mounted(client: Docker, house: Hous
     client("rmi", first, second)
 
 
+def test_search(client: Docker, house: House, name: str) -> None:
+    """Of what anybody may read; for who has signed in, of what they may read."""
+    public, private = f"{house.host}/site/{name}", f"{house.host}/team/{name}"
+    login(client, house.host, "root")
+    for reference in (public, private):
+        client("load", stdin=archive(f"{reference}:1"))
+        client("push", f"{reference}:1")
+        client("rmi", f"{reference}:1")
+    client("logout", house.host)
+    ask = ("search", "--format", "{{.Name}}", f"{house.host}/{name}")
+    assert client(*ask).lines == [f"site/{name}"]
+    login(client, house.host, "root")
+    assert client(*ask).lines == [f"site/{name}", f"team/{name}"]
+    client("logout", house.host)
+
+
 def skopeo(*words: str, code: int = 0) -> str:
     done = subprocess.run(["skopeo", *words], capture_output=True, text=True)
     assert done.returncode == code, done.stderr

@@ -87,6 +87,8 @@ class People:
             each.forget()
 
     async def _account(self, name: str) -> Account | None:
+        if not name.isprintable():  # PostgreSQL knows no NUL
+            return None
         record = await self._registry.records.user(name)
         listed = (await self._file.secrets()).get(name, "") if self._file else ""
         secret = (record.secret if record else "") or listed

@@ -1,0 +1,233 @@
+"""The JSON API: people and rights, projects, and what the repositories hold."""
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from pier.oci import mediatypes
+from pier.oci.digest import sha256
+from pier.testing.registrypeople import password, settle
+from pier.testing.registryserver import PierRegistry, pier_registry
+
+LAYER = b"a layer"
+HISTORY = [{"created": "2026-01-01T00:00:00Z", "created_by": "COPY a b"}]
+CONFIG = json.dumps({"architecture": "amd64", "os": "linux", "history": HISTORY, "config": {"Cmd": ["sh"]}}).encode()
+DESCRIPTION = {"org.opencontainers.image.description": "A site"}
+
+
+def described(data: bytes, kind: str) -> dict[str, Any]:
+    return {"mediaType": kind, "digest": sha256(data), "size": len(data)}
+
+
+IMAGE = json.dumps(
+    {
+        "schemaVersion": 2,
+        "mediaType": mediatypes.OCI_MANIFEST,
+        "config": described(CONFIG, mediatypes.OCI_CONFIG),
+        "layers": [described(LAYER, mediatypes.OCI_LAYER_GZIP)],
+        "annotations": DESCRIPTION,
+    }
+).encode()
+INDEX = json.dumps(
+    {
+        "schemaVersion": 2,
+        "mediaType": mediatypes.OCI_INDEX,
+        "manifests": [{**described(IMAGE, mediatypes.OCI_MANIFEST), "platform": {"os": "linux", "architecture": "x"}}],
+    }
+).encode()
+
+
+def basic(name: str, word: str = "") -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(f"{name}:{word or password(name)}".encode()).decode()}
+
+
+@dataclass(frozen=True)
+class House:
+    registry: PierRegistry
+    http: aiohttp.ClientSession
+
+    async def __call__(self, who: str, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """Ask as ``who`` (nobody for ""); the status and the answer's JSON. ``path`` is behind ``/api/v1/``."""
+        headers = basic(who) if who else {}
+        return await self.request(headers, method, f"/api/v1/{path}", body)
+
+    async def request(self, headers: dict[str, str], method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        async with self.http.request(method, path, headers=headers, json=body) as answer:
+            text = await answer.read()
+            return answer.status, json.loads(text) if text else None
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    (tmp_path / "pier-registry").mkdir()
+    await settle(f"sqlite://{tmp_path}/pier-registry/registry.db")
+    settings = {"audit_log": tmp_path / "audit.log"}
+    async with (
+        pier_registry(tmp_path, **settings) as registry,
+        aiohttp.ClientSession(f"http://{registry.host}") as http,
+    ):
+        for name in ("team/site", "team/tags", "site/docs", "other/site"):
+            await push(http, name)
+        yield House(registry, http)
+
+
+async def push(http: aiohttp.ClientSession, name: str) -> None:
+    for data in (CONFIG, LAYER):
+        where = f"/v2/{name}/blobs/uploads/?digest={sha256(data)}"
+        async with http.post(where, data=data, headers=basic("root")) as answer:
+            assert answer.status == 201
+    for tag, data in (("latest", IMAGE), ("many", INDEX)):
+        headers = {**basic("root"), "Content-Type": json.loads(data)["mediaType"]}
+        async with http.put(f"/v2/{name}/manifests/{tag}", data=data, headers=headers) as answer:
+            assert answer.status == 201, await answer.text()
+
+
+async def test_users(house: House) -> None:
+    new = {"name": "dan", "password": "first-Pa55", "roles": {"team": "reader"}}
+    assert (await house("ann", "POST", "users", new))[0] == 403
+    assert (await house("", "POST", "users", new))[0] == 401
+    status, made = await house("root", "POST", "users", new)
+    assert (status, made["roles"]) == (201, {"team": "reader"})
+    assert (await house("root", "POST", "users", new))[0] == 409
+    dan = basic("dan", "first-Pa55")
+    assert (await house.request(dan, "GET", "/v2/team/site/tags/list"))[0] == 200
+    assert (await house.request(dan, "PATCH", "/api/v1/users/dan", {"admin": True}))[0] == 403
+    assert (await house.request(dan, "PATCH", "/api/v1/users/dan", {"password": "second-Pa55"}))[0] == 200
+    assert (await house.request(dan, "GET", "/v2/"))[0] == 401
+    dan = basic("dan", "second-Pa55")
+    assert (await house.request(dan, "GET", "/api/v1/users/dan"))[1]["name"] == "dan"
+    assert (await house.request(dan, "GET", "/api/v1/users/ann"))[0] == 403
+    assert (await house("root", "PATCH", "users/dan", {"roles": {"team": ""}, "disabled": True}))[1]["roles"] == {}
+    assert (await house.request(dan, "GET", "/v2/"))[0] == 401
+    assert (await house("root", "DELETE", "users/dan"))[0] == 204
+    status, found = await house("root", "GET", "users")
+    assert sorted(each["name"] for each in found) == ["ann", "bob", "cat", "eve", "root"]
+    assert "$2b$" not in json.dumps(found)
+    log = await asyncio.to_thread(Path(house.registry.root.parent / "audit.log").read_text)
+    assert '"event": "user add", "who": "root"' in log
+    assert "Pa55" not in log
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"name": "a b"},
+        {"name": "robot$x"},
+        {"name": "x", "roles": {"team": "king"}},
+        {"name": "x", "roles": {"../x ": "reader"}},
+        {"name": "x", "password": "p" * 73},
+        {"name": "x", "secret": "y"},
+    ],
+)
+async def test_users_that_cannot_be(body: Any, house: House) -> None:
+    status, answer = await house("root", "POST", "users", body)
+    assert (status, answer["errors"][0]["code"]) == (400, "INVALID")
+
+
+async def test_only_what_says_that_it_is_json(house: House) -> None:
+    headers = {**basic("root"), "Content-Type": "text/plain"}
+    async with house.http.post("/api/v1/users", data=b'{"name":"x"}', headers=headers) as answer:
+        assert answer.status == 400
+
+
+async def test_a_token_does_not_administer(house: House) -> None:
+    async with house.http.get("/token", headers=basic("root")) as answer:
+        token = (await answer.json())["token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    assert (await house.request(headers, "POST", "/api/v1/users", {"name": "x"}))[0] == 401
+
+
+async def test_projects(house: House) -> None:
+    rules = {"public": True, "immutable": ["v*"], "retention": [{"pattern": "pr-*", "days": 7}], "quota": 1000000}
+    assert (await house("ann", "PUT", "projects/team", rules))[0] == 403
+    assert (await house("root", "PUT", "projects/team", rules))[0] == 200
+    assert (await house("ann", "PUT", "projects/team", {"quota": 5}))[0] == 403
+    status, shown = await house("ann", "PUT", "projects/team", {"public": False})
+    assert (status, shown["public"], shown["quota"], shown["immutable"]) == (200, False, 1000000, ["v*"])
+    assert shown["used"] == len(LAYER) + len(CONFIG)
+    assert (await house("bob", "PUT", "projects/team", {"public": True}))[0] == 403
+    for who, names in (("root", ["other", "site", "team"]), ("bob", ["site", "team"]), ("", ["site"])):
+        assert [each["name"] for each in (await house(who, "GET", "projects"))[1]] == names
+    assert (await house("eve", "GET", "projects/other"))[0] == 403
+    for wrong in ({"quota": -1}, {"retention": [{"keep": -1}]}, {"nonsense": 1}, {"immutable": [""]}):
+        assert (await house("root", "PUT", "projects/team", wrong))[0] == 400
+    assert (await house("root", "PUT", "projects/a%2Fb", {}))[0] == 400
+    assert (await house("root", "DELETE", "projects/team"))[0] == 204
+    assert (await house("root", "DELETE", "projects/team"))[0] == 404
+
+
+async def test_members(house: House) -> None:
+    assert (await house("ann", "PUT", "projects/team/members/eve", {"role": "reader"}))[0] == 200
+    assert (await house("eve", "GET", "repositories/team/site"))[0] == 200
+    assert (await house("ann", "GET", "projects/team/members"))[1]["eve"] == "reader"
+    assert (await house("ann", "PUT", "projects/other/members/ann", {"role": "admin"}))[0] == 403
+    assert (await house("bob", "PUT", "projects/team/members/bob", {"role": "admin"}))[0] == 403
+    assert (await house("ann", "PUT", "projects/team/members/nobody", {"role": "reader"}))[0] == 404
+    assert (await house("ann", "DELETE", "projects/team/members/eve"))[0] == 200
+    assert (await house("eve", "GET", "repositories/team/site"))[0] == 403
+
+
+async def test_robots(house: House) -> None:
+    status, made = await house("ann", "POST", "projects/team/robots", {"name": "deploy", "role": "reader"})
+    assert (status, made["name"], made["roles"]) == (201, "robot$team+deploy", {"team": "reader"})
+    robot = basic(made["name"], made["secret"])
+    assert (await house.request(robot, "GET", "/v2/team/site/tags/list"))[0] == 200
+    assert (await house.request(robot, "PATCH", f"/api/v1/users/{made['name']}", {"password": "x"}))[0] == 403
+    assert "secret" not in json.dumps((await house("ann", "GET", "projects/team/robots"))[1])
+    assert (await house("bob", "GET", "projects/team/robots"))[0] == 403
+    more = {"roles": {"other": "admin"}}
+    assert (await house("ann", "PATCH", "projects/team/robots/deploy", more))[0] == 400
+    assert (await house("ann", "DELETE", "projects/team/robots/robot$other+x"))[0] == 403
+    assert (await house("ann", "DELETE", "projects/team/robots/deploy"))[0] == 204
+    assert (await house.request(robot, "GET", "/v2/team/site/tags/list"))[0] == 401
+
+
+async def test_the_catalogue(house: House) -> None:
+    status, listed = await house("bob", "GET", "repositories")
+    assert [(each["name"], each["tags"]) for each in listed] == [("site/docs", 2), ("team/site", 2), ("team/tags", 2)]
+    assert [each["name"] for each in (await house("root", "GET", "repositories?q=site&n=1&last=other/site"))[1]] == [
+        "site/docs"
+    ]
+    status, one = await house("bob", "GET", "repositories/team%2Ftags")
+    assert (status, one["name"], len(one["manifests"])) == (200, "team/tags", 2)
+    status, tags = await house("bob", "GET", "repositories/team/site/tags")
+    assert (tags[0]["name"], tags[0]["size"]) == ("latest", len(IMAGE) + len(CONFIG) + len(LAYER))
+    assert (await house("bob", "GET", "repositories/team/none"))[0] == 404
+    assert (await house("bob", "GET", "repositories/other/site"))[0] == 403
+    assert (await house("", "GET", "repositories/other/site/tags"))[0] == 401
+    assert (await house("", "GET", "repositories/site/docs/tags"))[0] == 200
+
+
+async def test_layers_and_history(house: House) -> None:
+    _, image = await house("cat", "GET", "repositories/team/site/tags/latest")
+    assert [layer["digest"] for layer in image["layers"]] == [sha256(LAYER)]
+    config = image["config"]
+    assert (config["architecture"], config["history"], config["config"]) == ("amd64", HISTORY, {"Cmd": ["sh"]})
+    assert (await house("cat", "GET", f"repositories/team/site/manifests/{sha256(IMAGE)}"))[1] == image
+    _, index = await house("cat", "GET", "repositories/team/site/tags/many")
+    assert [each["platform"]["architecture"] for each in index["manifests"]] == ["x"]
+    assert (await house("cat", "GET", "repositories/team/site/tags/none"))[0] == 404
+
+
+async def test_search(house: House) -> None:
+    for who, names in (("root", ["other/site", "site/docs", "team/site"]), ("", ["site/docs"])):
+        status, found = await house.request(basic(who) if who else {}, "GET", "/v1/search?q=site&n=25")
+        assert (status, found["num_results"]) == (200, len(names))
+        assert [each["name"] for each in found["results"]] == names
+    assert found["results"][0]["description"] == "A site"
+    status, found = await house.request(basic("root"), "GET", "/v1/search?q=s&n=2&page=2")
+    assert ([each["name"] for each in found["results"]], found["num_pages"]) == (["team/site", "team/tags"], 2)
+    assert (await house("", "GET", "search?q=&n=0"))[0] == 400
+
+
+@pytest.mark.parametrize("path", ["", "nonsense", "users/a/b", "projects/%00", "repositories", "users/"])
+async def test_paths_that_lead_nowhere(path: str, house: House) -> None:
+    assert (await house("root", "DELETE", path))[0] in (404, 405)
