@@ -34,6 +34,7 @@ from pier.registry.storages.opening import open_storage
 _THREADS: Final = 16
 _COUNT_PULLS_EVERY: Final = 10
 _TRIM_EVERY: Final = 60
+_LOOK_AT_CERTIFICATE_EVERY: Final = 60
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -106,6 +107,7 @@ async def wire(settings: Settings) -> Instance:
     instance.periodic.append(Periodic("memory", _TRIM_EVERY, lambda: asyncio.to_thread(memory.trim)))
     if tls:
         instance.reloads.append(tls.reload)
+        instance.periodic.append(Periodic("certificate", _LOOK_AT_CERTIFICATE_EVERY, tls.reload))
     return instance
 
 

@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import getpass
 import os
+import pwd
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -19,6 +20,7 @@ import msgspec
 from pier.errors import InvalidArgument, NotFound, PierError
 from pier.metadata.registry.opening import open_records
 from pier.registry.access import accounts
+from pier.registry.access.audit import Audit
 from pier.registry.configuration import load
 from pier.registry.model import Project, Rule, User
 from pier.registry.records import Records
@@ -52,10 +54,21 @@ async def _with_records(given: Arguments) -> None:
     if given.verb != "ls" and not given.name:
         raise InvalidArgument(f"{given.noun} {given.verb} needs a name")
     records = await open_records(settings.database or await asyncio.to_thread(_in_folder, settings.root))
+    audit = Audit(settings.audit_log if given.verb != "ls" else "")
     try:
         await verbs[given.verb](records, given)
+        audit.note(f"{given.noun} {given.verb}", who=_me(), address="local", result="ok", target=given.name)
     finally:
         await records.stop()
+        await audit.stop()
+
+
+def _me() -> str:
+    """The account of this host that does it."""
+    try:
+        return f"local:{pwd.getpwuid(os.getuid()).pw_name}"
+    except KeyError:
+        return f"local:{os.getuid()}"
 
 
 def _in_folder(root: str) -> str:

@@ -21,7 +21,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     listen: Annotated[Texts, Meta(description="HOST:PORT to listen on, also several (default: 127.0.0.1:5000)")] = (
         "127.0.0.1:5000",
     )
-    tls_cert: Annotated[str, Meta(description="File of the TLS certificate and its chain; read again on SIGHUP")] = ""
+    tls_cert: Annotated[
+        str, Meta(description="File of the TLS certificate and its chain; read again when it changes")
+    ] = ""
     tls_key: Annotated[str, Meta(description="File of the certificate's key")] = ""
     database: Annotated[
         str, Meta(description="sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME (default: ROOT/registry.db)")
@@ -82,4 +84,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         str,
         Meta(description="File of who pulled, pushed, deleted, was refused; - for lines in the log (default: none)"),
     ] = ""
-    failed_logins: Annotated[Count, Meta(description="Wrong passwords a minute of one address (0: any number)")] = 10
+    failed_logins: Annotated[Count, Meta(description="Wrong passwords a minute of one address (0: any number)")] = 20

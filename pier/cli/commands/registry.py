@@ -67,7 +67,7 @@ SERVE = Command(
             "database", "string", "sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME (default: ROOT/registry.db)"
         ),
         Flag("default-role", "string", "Role of every user in every project: reader, writer, admin (default: none)"),
-        Flag("failed-logins", "int", "Wrong passwords a minute of one address (0: any number)", default=10),
+        Flag("failed-logins", "int", "Wrong passwords a minute of one address (0: any number)", default=20),
         Flag(
             "htpasswd",
             "string",
@@ -97,7 +97,7 @@ SERVE = Command(
         ),
         Flag("stop-wait", "int", "Seconds that transfers under way have when the registry stops", default=60),
         Flag("storage", "string", "file:///PATH or s3://BUCKET/PREFIX?endpoint=URL (default: ROOT/blobs)"),
-        Flag("tls-cert", "string", "File of the TLS certificate and its chain; read again on SIGHUP"),
+        Flag("tls-cert", "string", "File of the TLS certificate and its chain; read again when it changes"),
         Flag("tls-key", "string", "File of the certificate's key"),
         Flag("token-life", "int", "Seconds that a token is good for", default=300),
         Flag("trusted-proxies", "list", "Networks of proxies whose X-Forwarded-For and -Proto are believed"),

@@ -22,6 +22,7 @@ class Htpasswd:
         self._path = Path(path)
         self._stamp: Stamp | None = None
         self._hashes: Mapping[str, str] = {}
+        self._complaint = ""
 
     def load(self) -> None:
         """Read it. Raises InvalidArgument, where it is not there or of another format."""
@@ -45,8 +46,11 @@ class Htpasswd:
             if _stamp(self._path.stat()) != self._stamp:
                 self.load()
                 _log.info("the users were read again", file=str(self._path))
+                self._complaint = ""
         except (OSError, InvalidArgument) as error:
-            _log.warning("the users could not be read again; those from before hold", reason=str(error))
+            if str(error) != self._complaint:
+                _log.warning("the users could not be read again; those from before hold", reason=str(error))
+            self._complaint = str(error)
 
 
 def _stamp(found: os.stat_result) -> Stamp:

@@ -4,6 +4,7 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from ipaddress import IPv6Address, ip_address
 from typing import Final
 
 from pier.registry.refusals import Code, Refusal
@@ -61,22 +62,34 @@ class Limits:
 
     def request(self, address: str) -> None:
         """Raises Refusal TOOMANYREQUESTS."""
-        _refuse(self._addresses.take(address), "too many requests")
+        _refuse(self._addresses.take(house_of(address)), "too many requests")
 
     def of_user(self, name: str) -> None:
         _refuse(self._users.take(name), "too many requests")
 
     def login(self, address: str, name: str) -> None:
         """Before a password is checked: counted as failed, until :meth:`right`. Raises Refusal TOOMANYREQUESTS."""
-        _refuse(self._failing_addresses.take(address), "too many failed logins")
+        house = house_of(address)
+        _refuse(self._failing_addresses.take(house), "too many failed logins")
         wait = self._failing_names.take(name)
         if wait:
-            self._failing_addresses.give_back(address)
+            self._failing_addresses.give_back(house)
             _refuse(wait, "too many failed logins")
 
     def right(self, address: str, name: str) -> None:
-        self._failing_addresses.give_back(address)
+        self._failing_addresses.give_back(house_of(address))
         self._failing_names.give_back(name)
+
+
+def house_of(address: str) -> str:
+    """What is counted together: an IPv4 address, and of IPv6 the network that one house has."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if not isinstance(parsed, IPv6Address):
+        return address
+    return str(parsed.ipv4_mapped) if parsed.ipv4_mapped else str(int(parsed) >> 64)
 
 
 def _refuse(wait: float, message: str) -> None:

@@ -72,6 +72,10 @@ class Passwords:
         """Whether :meth:`right` would say yes at once."""
         return self._right.get(self._key(name, password, secret), 0.0) > time.monotonic()
 
+    def checking(self, name: str, password: str, secret: str) -> bool:
+        """Whether just this is being checked: who asks once more guesses nothing more."""
+        return self._key(name, password, secret) in self._checks
+
     def _key(self, name: str, password: str, secret: str) -> bytes:
         text = "\0".join((secret, name, password))
         return hmac.digest(self._salt, text.encode(errors="surrogatepass"), hashlib.sha256)

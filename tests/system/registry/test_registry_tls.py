@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import ssl
 import subprocess
@@ -75,3 +76,32 @@ async def test_a_new_certificate_without_a_restart(tmp_path: Path) -> None:
         registry.child.send_signal(signal.SIGHUP)
         for _ in range(5):
             assert await shown_by(registry) == second
+
+
+async def test_old_versions_of_the_protocol_are_refused(tmp_path: Path) -> None:
+    certificate, key = make_pair(tmp_path, 1)
+    async with pier_registry(tmp_path, tls_cert=certificate, tls_key=key) as registry:
+        for version, code in (("-tls1_1", 1), ("-tls1_2", 0), ("-tls1_3", 0)):
+            argv = ["openssl", "s_client", "-connect", registry.host, version, "-cipher", "DEFAULT:@SECLEVEL=0"]
+            done = await asyncio.to_thread(subprocess.run, argv, input=b"", capture_output=True, timeout=20)
+            assert (version, done.returncode) == (version, code)
+
+
+async def test_a_certificate_that_fits_no_key_is_refused_and_said(tmp_path: Path) -> None:
+    certificate, key = make_pair(tmp_path, 1)
+    other = tmp_path / "other"
+    other.mkdir()
+    async with pier_registry(tmp_path, tls_cert=certificate, tls_key=key) as registry:
+        first = der_of(certificate)
+        new_certificate, new_key = make_pair(other, 2)
+        shutil.copyfile(new_certificate, certificate)
+        registry.child.send_signal(signal.SIGHUP)
+        async with asyncio.timeout(20):
+            while "cannot load the TLS files" not in await asyncio.to_thread(registry.log.read_text):
+                pass
+        assert await shown_by(registry) == first
+        shutil.copyfile(new_key, key)
+        registry.child.send_signal(signal.SIGHUP)
+        async with asyncio.timeout(20):
+            while await shown_by(registry) != der_of(certificate):
+                pass

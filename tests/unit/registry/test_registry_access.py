@@ -11,7 +11,7 @@ import pytest
 
 from pier.errors import InvalidArgument
 from pier.registry.access import htpasswd, passwords, scopes
-from pier.registry.access.limits import Buckets, Limits
+from pier.registry.access.limits import Buckets, Limits, house_of
 from pier.registry.access.policy import Rights
 from pier.registry.access.scopes import Grant
 from pier.registry.access.tokens import Tokens
@@ -214,6 +214,12 @@ def test_wrong_passwords_are_counted_and_right_ones_are_not() -> None:
     limits.login("5.6.7.8", "ann")
     clock.now += 20
     limits.login("1.2.3.4", "bob")
+
+
+def test_an_ipv6_house_is_one() -> None:
+    assert house_of("2001:db8::1") == house_of("2001:db8::ffff:1") != house_of("2001:db8:0:1::1")
+    assert house_of("::ffff:10.0.0.1") == house_of("10.0.0.1") == "10.0.0.1"
+    assert house_of("") == ""
 
 
 def test_a_name_is_guarded_against_many_addresses() -> None:
