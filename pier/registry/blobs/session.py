@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from pier.errors import Conflict, DataCorrupted, PierError
+from pier.errors import Conflict, DataCorrupted, NoSpace, PierError
 from pier.log import Logger
 from pier.registry.blobs.underway import Hash
 from pier.registry.blobs.uploads import discard, out_of_order, status, unknown
@@ -21,6 +21,8 @@ _log: Final = Logger("pier.registry")
 _HOP: Final = 64 << 10
 _CHECKPOINT: Final = 256 << 20
 _CHECKPOINT_SECONDS: Final = 600
+_COLLECTIONS: Final = 4
+"""That an upload outlives for which there was no room: a minute, by default."""
 BUSY: Final = "the upload is being written by another request"
 
 
@@ -114,8 +116,8 @@ class Session:
                     going = asyncio.create_task(self._put(piece))
             if going is not None:
                 await settled(going)
-        except BaseException:
-            await unbroken(self._keep(going))
+        except BaseException as error:
+            await unbroken(self._keep(going, isinstance(error, NoSpace)))
             raise
 
     async def pause(self) -> None:
@@ -157,21 +159,26 @@ class Session:
         if self.taken >= _CHECKPOINT or self.registry.clock() - self._noted > _CHECKPOINT_SECONDS:
             await unbroken(self._pause())
 
-    async def _keep(self, going: asyncio.Task[None] | None) -> None:
+    async def _keep(self, going: asyncio.Task[None] | None, full: bool) -> None:
+        """Where the disk is ``full``, not for long: what is kept takes the room that there is, and few come back."""
         if going is not None:
             with suppress(Exception):
                 await going
         try:
-            if self.taken:
-                await self._pause()
+            if self.taken or full:
+                await self._pause(self._almost_stale() if full else None)
             self.registry.underway.remember(self.upload, self.hash)
         except PierError as error:
             _log.warning("what came of an upload is lost", upload=self.upload.id, error=error)
 
-    async def _pause(self) -> None:
+    def _almost_stale(self) -> int:
+        settings = self.registry.settings
+        return self.registry.now() - settings.upload_life + _COLLECTIONS * settings.collect_every
+
+    async def _pause(self, touched: int | None = None) -> None:
         upload = self.upload
         offset, state = await self.writer.pause()
-        now = self.registry.now()
+        now = self.registry.now() if touched is None else touched
         if not await self.registry.records.advance_upload(upload.id, upload.offset, offset, state, now):
             raise out_of_order(await status(self.registry, upload.repository, upload.id), BUSY)
         self.upload = msgspec.structs.replace(upload, offset=offset, state=state, touched=now)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from pier.errors import DataCorrupted, NotFound
-from pier.registry.storages.disk import as_kinds, sync_folder
+from pier.registry.storages.disk import as_kinds, check_room, sync_folder
 from pier.registry.storages.folderwriter import FolderWriter
 from pier.registry.threads import hop, obtain
 
@@ -114,6 +114,7 @@ def _names(folder: Path) -> list[str]:
 
 def _probe(root: Path) -> None:
     with as_kinds(), tempfile.TemporaryFile(dir=root, buffering=0) as file:
+        check_room(file.fileno(), len(_PROBE))
         if file.write(_PROBE) < len(_PROBE):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         os.fdatasync(file.fileno())

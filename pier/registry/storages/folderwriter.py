@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from pier.errors import Conflict, DataCorrupted
-from pier.registry.storages.disk import as_kinds, sync_folder
+from pier.registry.storages.disk import as_kinds, check_room, sync_folder
 from pier.registry.threads import hop
 
 _KEEP: Final = 64 << 10
@@ -95,6 +95,7 @@ class FolderWriter:
         self._kept, self._kept_size = [], 0
         with as_kinds():
             self._cut_off()
+            check_room(self._descriptor, sum(map(len, pieces)))
             while pieces:
                 count = os.pwritev(self._descriptor, _at_once(pieces), self._written)
                 self._written += count
