@@ -96,6 +96,8 @@ async def _answer(app: App, call: Call) -> web.StreamResponse:
     except (ConnectionError, web.RequestPayloadError):
         return _gone(request)
     except PierError as error:
+        if isinstance(error, Refused):
+            call.principal = Anyone(error.who)
         if not call.began:
             return failed(error)
         _log.warning("an answer was broken off", path=request.rel_url.raw_path, reason=error.message)
@@ -118,11 +120,7 @@ async def _serve(app: App, call: Call, caller: Caller) -> web.StreamResponse:
     if method not in actions:
         return wrong_method(actions)
     repository = call.repository if call.match.name else ""
-    try:
-        call.principal = await app.guard.authorize(caller, (Need(actions[method], repository),))
-    except Refused as refusal:
-        call.principal = Anyone(refusal.who)
-        raise
+    call.principal = await app.guard.authorize(caller, (Need(actions[method], repository),))
     handler = HANDLERS[endpoint, "GET" if method == "HEAD" else method]
     return await handler(call)
 
