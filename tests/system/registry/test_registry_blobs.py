@@ -456,4 +456,4 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 16 MiB."""
     process.run_sync(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(tmp_path)])
     yield tmp_path
-    process.run_sync(["umount", str(tmp_path)])
+    process.run_sync(["umount", "-l", str(tmp_path)])

@@ -27,7 +27,7 @@ def small(tmp_path: Path) -> Iterator[Path]:
     mounted = process.run_sync(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(root)])
     assert mounted.returncode == 0, mounted.stderr
     yield tmp_path
-    process.run_sync(["umount", str(root)])
+    process.run_sync(["umount", "-l", str(root)])
 
 
 def room(root: Path, megabytes: int) -> None:

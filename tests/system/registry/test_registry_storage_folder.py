@@ -102,7 +102,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder.mkdir()
     process.run_sync(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(folder)])
     yield folder
-    process.run_sync(["umount", str(folder)])
+    process.run_sync(["umount", "-l", str(folder)])
 
 
 async def test_a_limit_of_the_system_is_no_loss_either(storage: FolderStorage) -> None:
