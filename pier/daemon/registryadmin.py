@@ -207,7 +207,7 @@ async def _put_project(records: Records, given: Arguments) -> None:
         changes["immutable"] = tuple(each for each in given.immutable if each)
     if given.keep is not None or given.untagged is not None:
         changes["retention"] = _retention(given)
-    await accounts.put_project(records, msgspec.structs.replace(project, **changes), _now())
+    await accounts.put_project(records, known, msgspec.structs.replace(project, **changes), _now())
     print(given.name)
 
 

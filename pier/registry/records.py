@@ -155,6 +155,9 @@ class Access(Protocol):
 
     async def put_project(self, project: Project) -> None: ...
 
+    async def exchange_project(self, before: Project | None, after: Project) -> bool:
+        """Put it, if what is known by its name is still ``before`` (None: nothing); whether it was."""
+
     async def delete_project(self, name: str) -> None: ...
 
     async def projects(self) -> list[Project]: ...
@@ -162,6 +165,9 @@ class Access(Protocol):
     async def user(self, name: str) -> User | None: ...
 
     async def put_user(self, user: User) -> None: ...
+
+    async def exchange_user(self, before: User | None, after: User) -> bool:
+        """Put them, if who is known by the name is still ``before`` (None: nobody); whether it was."""
 
     async def delete_user(self, name: str) -> bool: ...
 

@@ -33,7 +33,7 @@ async def settle(database: str) -> str:
     try:
         for name, roles in ROLES.items():
             await accounts.add_user(records, name, password(name), admin=name == "root", roles=roles, now=now)
-        await accounts.put_project(records, Project(name="site", public=True), now)
+        await accounts.put_project(records, None, Project(name="site", public=True), now)
         _, secret = await accounts.add_robot(records, "team", "ci", "writer", now=now)
         return secret
     finally:

@@ -15,6 +15,13 @@ def put_project(sql: Transaction, project: Project) -> None:
     _put(sql, "projects", project.name, project)
 
 
+def exchange_project(sql: Transaction, before: Project | None, after: Project) -> bool:
+    if find_project(sql, after.name) != before:
+        return False
+    put_project(sql, after)
+    return True
+
+
 def delete_project(sql: Transaction, name: str) -> None:
     sql.execute("DELETE FROM projects WHERE name = ?", (name,))
 
@@ -31,6 +38,13 @@ def find_user(sql: Transaction, name: str) -> User | None:
 
 def put_user(sql: Transaction, user: User) -> None:
     _put(sql, "users", user.name, user)
+
+
+def exchange_user(sql: Transaction, before: User | None, after: User) -> bool:
+    if find_user(sql, after.name) != before:
+        return False
+    put_user(sql, after)
+    return True
 
 
 def delete_user(sql: Transaction, name: str) -> bool:

@@ -129,6 +129,9 @@ class SqlRecords:
     async def put_project(self, project: Project) -> None:
         await self._write(lambda sql: access.put_project(sql, project))
 
+    async def exchange_project(self, before: Project | None, after: Project) -> bool:
+        return await self._write(lambda sql: access.exchange_project(sql, before, after))
+
     async def delete_project(self, name: str) -> None:
         await self._write(lambda sql: access.delete_project(sql, name))
 
@@ -140,6 +143,9 @@ class SqlRecords:
 
     async def put_user(self, user: User) -> None:
         await self._write(lambda sql: access.put_user(sql, user))
+
+    async def exchange_user(self, before: User | None, after: User) -> bool:
+        return await self._write(lambda sql: access.exchange_user(sql, before, after))
 
     async def delete_user(self, name: str) -> bool:
         return await self._write(lambda sql: access.delete_user(sql, name))

@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, get_args
 
 import msgspec
@@ -34,11 +34,11 @@ async def add_user(
     """An empty ``password``: one that the htpasswd file has, or none. Raises InvalidArgument, Conflict."""
     if not _USER.fullmatch(name):
         raise InvalidArgument(f"invalid user name ({name[:70]}): letters, digits, '.', '_', '@' and '-' are allowed")
-    if await records.user(name):
-        raise Conflict(f"user {name} already exists")
+    given = roles_of(roles or {})
     secret = await hop(None, hash_password, password) if password else ""
-    user = User(name=name, secret=secret, admin=admin, projects=roles_of(roles or {}), created=now)
-    await records.put_user(user)
+    user = User(name=name, secret=secret, admin=admin, projects=given, created=now)
+    if not await records.exchange_user(None, user):
+        raise Conflict(f"user {name} already exists")
     return user
 
 
@@ -50,12 +50,12 @@ async def add_robot(
     if not _ROBOT.fullmatch(name):
         raise InvalidArgument(f"invalid robot name ({name[:70]}): small letters, digits, '.', '_' and '-' are allowed")
     full = f"{ROBOT}{project}+{name}"
-    if await records.user(full):
-        raise Conflict(f"robot {full} already exists")
+    given = roles_of({project: role})
     secret = secrets.token_urlsafe(_SECRET_BYTES)
     hashed = await hop(None, hash_password, secret)
-    robot = User(name=full, secret=hashed, projects=roles_of({project: role}), expires=expires, created=now)
-    await records.put_user(robot)
+    robot = User(name=full, secret=hashed, projects=given, expires=expires, created=now)
+    if not await records.exchange_user(None, robot):
+        raise Conflict(f"robot {full} already exists")
     return robot, secret
 
 
@@ -69,27 +69,27 @@ async def change_user(
     expires: int | None = None,
 ) -> User:
     """``roles`` are added to those that are there; an empty one takes that away. Raises NotFound, InvalidArgument."""
-    user = await _known(records, name)
     if is_robot(name) and (admin or any(_beyond(name, pattern) for pattern in roles or {})):
         raise InvalidArgument("a robot has a role in its own project only")
-    kept = {pattern: role for pattern, role in user.projects.items() if pattern not in (roles or {})}
     given = roles_of({pattern: role for pattern, role in (roles or {}).items() if role})
-    changed = msgspec.structs.replace(
-        user,
-        admin=user.admin if admin is None else admin,
-        projects={**kept, **given},
-        disabled=user.disabled if disabled is None else disabled,
-        expires=user.expires if expires is None else expires,
-    )
-    await records.put_user(changed)
-    return changed
+
+    def changed(user: User) -> User:
+        kept = {pattern: role for pattern, role in user.projects.items() if pattern not in (roles or {})}
+        return msgspec.structs.replace(
+            user,
+            admin=user.admin if admin is None else admin,
+            projects={**kept, **given},
+            disabled=user.disabled if disabled is None else disabled,
+            expires=user.expires if expires is None else expires,
+        )
+
+    return await _change(records, name, changed)
 
 
 async def set_password(records: Records, name: str, password: str) -> None:
     """Tokens that were given for the one before are no good any more. Raises NotFound, InvalidArgument."""
-    user = await _known(records, name)
     secret = await hop(None, hash_password, password)
-    await records.put_user(msgspec.structs.replace(user, secret=secret))
+    await _change(records, name, lambda user: msgspec.structs.replace(user, secret=secret))
 
 
 async def remove_user(records: Records, name: str) -> None:
@@ -98,11 +98,15 @@ async def remove_user(records: Records, name: str) -> None:
         raise NotFound(f"no such user: {name[:255]}")
 
 
-async def _known(records: Records, name: str) -> User:
-    user = await records.user(name)
-    if user is None:
-        raise NotFound(f"no such user: {name[:255]}")
-    return user
+async def _change(records: Records, name: str, change: Callable[[User], User]) -> User:
+    """Again, where somebody else has changed them meanwhile: neither change is lost. Raises NotFound."""
+    while True:
+        user = await records.user(name)
+        if user is None:
+            raise NotFound(f"no such user: {name[:255]}")
+        changed = change(user)
+        if await records.exchange_user(user, changed):
+            return changed
 
 
 def is_robot(name: str) -> bool:
@@ -137,13 +141,13 @@ def roles_of(given: Mapping[str, str]) -> dict[str, Role]:
     return msgspec.convert(dict(given), dict[str, Role])
 
 
-async def put_project(records: Records, project: Project, now: int) -> Project:
-    """Make it, or replace its rules. Raises InvalidArgument."""
+async def put_project(records: Records, known: Project | None, project: Project, now: int) -> Project:
+    """Make it, or replace the rules that are ``known``. Raises InvalidArgument, Conflict where they are others now."""
     project_name(project.name)
     check_project(project)
-    known = await records.project(project.name)
     made = msgspec.structs.replace(project, created=known.created if known else now)
-    await records.put_project(made)
+    if not await records.exchange_project(known, made):
+        raise Conflict(f"project {project.name} was changed by somebody else")
     return made
 
 

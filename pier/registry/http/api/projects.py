@@ -79,7 +79,7 @@ async def put(ask: Ask) -> web.StreamResponse:
         raise Refusal(Code.DENIED, "only administrators of the registry make projects and set quotas")
     changes = {key: value for key, value in msgspec.structs.asdict(rules).items() if value is not None}
     wanted = msgspec.structs.replace(known or Project(name=name), **changes)
-    made = await accounts.put_project(ask.registry.records, wanted, ask.registry.now())
+    made = await accounts.put_project(ask.registry.records, known, wanted, ask.registry.now())
     ask.note("project set", target=name)
     return document(_shown(made, (await ask.registry.records.usage(name)).get(name, 0)))
 
