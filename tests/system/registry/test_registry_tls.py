@@ -1,6 +1,7 @@
 """The registry over TLS, with a certificate that changes under it."""
 
 import asyncio
+import base64
 import os
 import shutil
 import signal
@@ -12,6 +13,8 @@ from pathlib import Path
 import aiohttp
 
 from pier.oci.digest import sha256
+from pier.testing.registry import free_port
+from pier.testing.registrypeople import password, settle
 from pier.testing.registryserver import PierRegistry, pier_registry
 
 LARGE = os.urandom(5 << 20)
@@ -105,3 +108,22 @@ async def test_a_certificate_that_fits_no_key_is_refused_and_said(tmp_path: Path
         async with asyncio.timeout(20):
             while await shown_by(registry) != der_of(certificate):
                 pass
+
+
+async def test_with_people_and_tls_others_are_let_in(tmp_path: Path) -> None:
+    """The challenge leads to the token server as the client has called us; over TLS that is https."""
+    (tmp_path / "pier-registry").mkdir()
+    await settle(f"sqlite://{tmp_path}/pier-registry/registry.db")
+    certificate, key = make_pair(tmp_path, 1)
+    context = ssl.create_default_context(cafile=certificate)
+    everywhere = f"0.0.0.0:{free_port()}"
+    async with pier_registry(tmp_path, listen=[everywhere], tls_cert=certificate, tls_key=key) as registry:
+        here = registry.host.replace("0.0.0.0", "127.0.0.1")
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as http:
+            async with http.get(f"https://{here}/v2/") as answer:
+                assert f'realm="https://{here}/token"' in answer.headers["WWW-Authenticate"]
+            given = base64.b64encode(f"bob:{password('bob')}".encode()).decode()
+            async with http.get(f"https://{here}/token", headers={"Authorization": f"Basic {given}"}) as answer:
+                token = (await answer.json())["token"]
+            async with http.get(f"https://{here}/v2/", headers={"Authorization": f"Bearer {token}"}) as answer:
+                assert answer.status == 200
