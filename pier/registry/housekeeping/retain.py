@@ -86,7 +86,7 @@ async def _deleted(registry: Registry, tag: Tag) -> bool:
 
 
 async def _untagged(registry: Registry, project: Project, repository: str, dry_run: bool) -> AsyncIterator[Doomed]:
-    before = untagged_before(project, registry.now())
+    before = untagged_before(project, registry.now(), registry.settings.lease)
     if before is None:
         return
     for manifest in await registry.records.untagged(repository, before):

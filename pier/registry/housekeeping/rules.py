@@ -32,10 +32,13 @@ def _immutable(project: Project, tag: Tag) -> bool:
     return any(fnmatchcase(tag.name, pattern) for pattern in project.immutable)
 
 
-def untagged_before(project: Project, now: int) -> int | None:
-    """Untagged manifests that were pushed before then may go; None: they stay."""
+def untagged_before(project: Project, now: int, lease: int) -> int | None:
+    """Untagged manifests that were pushed before then may go; None: they stay.
+
+    Not before ``lease`` seconds: an index comes after its images.
+    """
     ages = [rule.days for rule in project.retention if rule.untagged]
-    return now - min(ages) * DAY if ages else None
+    return now - max(min(ages) * DAY, lease) if ages else None
 
 
 def of_repository(project: Project, repository: str) -> Project:

@@ -40,9 +40,13 @@ def test_rules(rules: tuple[Rule, ...], immutable: tuple[str, ...], gone: str) -
 
 
 def test_what_has_no_tag() -> None:
-    assert untagged_before(Project(name="p", retention=(Rule(days=3),)), NOW) is None
+    assert untagged_before(Project(name="p", retention=(Rule(days=3),)), NOW, 60) is None
     several = (Rule(days=7, untagged=True), Rule(days=3, untagged=True))
-    assert untagged_before(Project(name="p", retention=several), NOW) == NOW - 3 * DAY
+    assert untagged_before(Project(name="p", retention=several), NOW, 60) == NOW - 3 * DAY
+
+
+def test_an_index_may_still_come() -> None:
+    assert untagged_before(Project(name="p", retention=(Rule(untagged=True),)), NOW, 60) == NOW - 60
 
 
 def test_rules_of_some_repositories() -> None:
