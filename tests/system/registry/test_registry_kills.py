@@ -4,11 +4,13 @@ import asyncio
 import os
 import random
 import signal
+import sys
 import time
 from pathlib import Path
 
 import aiohttp
 
+from pier.linux import process
 from pier.metadata.registry.opening import open_records
 from pier.registry.deps import Registry
 from pier.registry.housekeeping.check import check
@@ -18,7 +20,7 @@ from pier.registry.model import Project, Rule
 from pier.registry.settings import Settings
 from pier.registry.storages.opening import open_storage
 from pier.testing.registryserver import PierRegistry, pier_registry
-from tests.system.registry.images import Image, Refused, assert_whole, delete, image, push
+from tests.system.registry.images import Image, Refused, assert_whole, delete, image, push, push_blob
 
 KILLS = 50
 CLIENTS = 6
@@ -123,5 +125,50 @@ async def test_fifty_kills_lose_nothing(tmp_path: Path) -> None:
         assert await _looked_over(registry.root, 2 * Settings().upload_life) == ([], 0)
         await promises.kept(http)
     needed = {blob for made in promises.there.values() for blob in made.blobs}
-    files = [path for path in (registry.root / "blobs").rglob("*") if path.is_file()]
-    assert sorted(path.stat().st_size for path in files) == sorted(map(len, needed))
+    assert sorted(path.stat().st_size for path in _files(registry.root)) == sorted(map(len, needed))
+
+
+async def test_collections_that_are_killed(tmp_path: Path) -> None:
+    """What one has claimed and not deleted, the next one does; and nobody loses what is needed."""
+    async with pier_registry(tmp_path) as registry, aiohttp.ClientSession(f"http://{registry.host}") as http:
+        kept = image(1000, also=SHARED)
+        await push(http, NAME, "kept", kept)
+        await asyncio.gather(*(_garbage(http) for _ in range(8)))
+        before = len(_files(registry.root))
+        counts = [before]
+        for turn in range(12):
+            argv = [sys.executable, str(Path(__file__).with_name("collecting.py")), str(registry.root), str(turn)]
+            child, lines = await _started(argv)
+            await asyncio.wait([asyncio.ensure_future(lines.read())], timeout=random.random() / 40)
+            child.send_signal(signal.SIGKILL)
+            await child.wait()
+            counts.append(len(_files(registry.root)))
+            assert (await _looked_over(registry.root, 0))[0] == []
+            await assert_whole(http, NAME, "kept", kept)
+        assert before > 400 and len(set(counts)) > 2, counts
+        assert await _looked_over(registry.root, 20 * Settings().upload_life) == ([], 0)
+        assert len(_files(registry.root)) == len(kept.blobs)
+        await assert_whole(http, NAME, "kept", kept)
+
+
+async def _garbage(http: aiohttp.ClientSession) -> None:
+    for _ in range(60):
+        await push_blob(http, NAME, os.urandom(100))
+
+
+async def _started(argv: list[str]) -> tuple[process.Child, asyncio.StreamReader]:
+    """A child that has said that it is ready."""
+    reader, writer = os.pipe()
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    child = await process.spawn(argv, stdin=process.DEVNULL, stdout=writer, env=environment)
+    os.close(writer)
+    stream = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(reader, "rb")
+    )
+    assert await stream.readline() == b"ready\n"
+    return child, stream
+
+
+def _files(root: Path) -> list[Path]:
+    return [path for path in (root / "blobs").rglob("*") if path.is_file()]
