@@ -60,8 +60,8 @@ class People:
             return await self._checked(account, name, password)
         self._limits.login(address, name)
         if not await self._passwords.right(name, password, secret) or account is None:
-            self._audit.note("login", who=name, address=address, result=Code.UNAUTHORIZED.value)
-            raise Refused(Code.UNAUTHORIZED, WRONG, who=name)
+            self._audit.note("login", who=_shown(name), address=address, result=Code.UNAUTHORIZED.value)
+            raise Refused(Code.UNAUTHORIZED, WRONG, who=_shown(name))
         self._limits.right(address, name)
         self._audit.note("login", who=name, address=address, result="ok")
         return account
@@ -69,7 +69,7 @@ class People:
     async def _checked(self, account: Account, name: str, password: str) -> Account:
         """As the first of several requests at once was answered."""
         if not await self._passwords.right(name, password, account.secret):
-            raise Refused(Code.UNAUTHORIZED, WRONG, who=name)
+            raise Refused(Code.UNAUTHORIZED, WRONG, who=_shown(name))
         return account
 
     async def account(self, name: str) -> Account | None:
@@ -115,6 +115,11 @@ class People:
 
     async def _has_users(self, _: None) -> bool:
         return bool(self._file) or bool(await self._registry.records.users())
+
+
+def _shown(name: str) -> str:
+    """As logs may have it: whoever asks can say that they are called anything."""
+    return name if name.isprintable() else "?"
 
 
 def valid(user: User, now: int) -> bool:

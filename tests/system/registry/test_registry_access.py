@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import random
 import re
 import subprocess
 import sys
@@ -237,6 +238,36 @@ async def test_wrong_passwords(who: str, word: str, house: House) -> None:
 async def test_credentials_that_are_none(header: str, house: House) -> None:
     async with house.http.get("/v2/", headers={"Authorization": header}) as answer:
         assert (answer.status, await codes(answer)) == (401, ["UNAUTHORIZED"])
+
+
+async def test_headers_of_any_bytes(house: House) -> None:
+    """Nobody gets in, nothing breaks, and no log is written by them."""
+    host, _, port = house.registry.host.partition(":")
+    noise = random.Random(4)
+    headers = [b"Basic " + base64.b64encode(b"e\x1b[2Jve\n\x00:x"), b"Basic " + base64.b64encode(b"\xff\xfe:x")]
+    headers += [kind + noise.randbytes(60).translate(None, b"\r\n\0") for kind in (b"Basic ", b"Bearer ", b"") * 20]
+    for header in headers:
+        reader, writer = await asyncio.open_connection(host, int(port))
+        head = b"GET /v2/team/a/tags/list HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: "
+        writer.write(head + header + b"\r\n\r\n")
+        answer = await asyncio.wait_for(reader.read(), 20)
+        writer.close()
+        assert re.match(rb"HTTP/1\.[01] 4(00|01|29) ", answer), (header, answer)
+    said = await asyncio.to_thread(house.registry.log.read_text)
+    assert "\x1b" not in said
+    assert "Traceback" not in said
+
+
+async def test_a_user_asks_so_often(tmp_path: Path) -> None:
+    (tmp_path / "pier-registry").mkdir()
+    await settle(f"sqlite://{tmp_path}/pier-registry/registry.db")
+    limits = {"rate_user": 1, "rate_burst": 5}
+    async with pier_registry(tmp_path, **limits) as registry, aiohttp.ClientSession(f"http://{registry.host}") as http:
+        seen = []
+        for who in ["bob"] * 8 + ["cat"]:
+            async with http.get("/v2/", headers=basic(who, password(who))) as answer:
+                seen.append(answer.status)
+        assert (seen[0], seen[-2], seen[-1]) == (200, 429, 200)
 
 
 async def test_forged_tokens(house: House) -> None:
