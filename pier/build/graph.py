@@ -72,6 +72,16 @@ class CopyItem(msgspec.Struct, frozen=True, omit_defaults=True):
     unpack: bool = False
 
 
+class ClassicRules(msgspec.Struct, frozen=True):
+    """What the classic builder refuses of a copy: sources that all match nothing, owners that nobody knows.
+
+    ``keyword`` names the instruction in messages; ``single``: more than one match is refused too.
+    """
+
+    keyword: str
+    single: bool = False
+
+
 class Copy(Operation, frozen=True, kw_only=True, tag="copy"):
     """COPY and ADD: one layer on ``base`` (or on nothing: ``--link``).
 
@@ -86,6 +96,7 @@ class Copy(Operation, frozen=True, kw_only=True, tag="copy"):
     chmod: str = ""
     parents: bool = False
     exclude: tuple[str, ...] = ()
+    classic: ClassicRules | None = None
 
 
 class Mkdir(Operation, frozen=True, kw_only=True, tag="mkdir"):

@@ -55,6 +55,7 @@ class BuildRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     ``platforms``: empty for the host's. ``no_cache``, or ``no_cache_filter``: names of stages.
     ``source_date_epoch``: seconds since 1970 for everything in the result, None for real times.
     ``entitlements``: ``security.insecure``, ``network.host``. ``check``: lint only. ``pull``: always ask the registry.
+    ``classic``: refuse, and write history, as Docker's classic builder does.
     ``squash``: one layer on top of the base. ``error_shell``: keep the failed step's file system for a shell.
     """
 
@@ -80,5 +81,6 @@ class BuildRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     entitlements: tuple[str, ...] = ()
     source_date_epoch: int | None = None
     squash: bool = False
+    classic: bool = False
     check: bool = False
     error_shell: bool = False

@@ -26,7 +26,7 @@ _FREE_ARGS: Final = frozenset({*PROXIES, *PLATFORM_ARGS, "SOURCE_DATE_EPOCH"})
 _PULLS: Final = "load metadata for "
 _EXIT: Final = re.compile(r'process (".*") did not complete successfully: exit code: (\d+)', re.DOTALL)
 _MISSING: Final = re.compile(r'"/?([^"]*)": not found\Z')
-
+_INDEX: Final = re.compile(r"invalid stage index (\d+)")
 _RESOLVING: Final = re.compile(r"\A\S+: failed to resolve source metadata for \S+: ")
 
 Message = dict[str, Any]
@@ -198,6 +198,8 @@ def failure_message(reason: str, step: str) -> Message:
             command = match[1][1:-1]
         text = f"The command '{command}' returned a non-zero code: {match[2]}"
         return error_message(text, code=int(match[2]))
+    if match := _INDEX.fullmatch(reason):
+        return error_message(f"invalid from flag value {match[1]}: index out of bounds")
     keyword = step.partition("] ")[2].partition(" ")[0].upper()
     if keyword in ("COPY", "ADD") and (match := _MISSING.search(reason)):
         return error_message(

@@ -41,6 +41,7 @@ def read_request(call: Call) -> BuildRequest:
         extra_hosts=tuple(host for text in call.texts("extrahosts") for host in _hosts(text)),
         limits=_limits(call),
         squash=call.flag("squash"),
+        classic=True,
     )
 
 

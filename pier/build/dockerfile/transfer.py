@@ -12,7 +12,7 @@ from pier.build.dockerfile.remotes import file_name, is_http, parse_git
 from pier.build.dockerfile.stage import Stage
 from pier.build.dockerfile.state import replaced
 from pier.build.dockerfile.texts import transfer_text
-from pier.build.graph import Copy, CopyItem, GitSource, HttpSource, Merge, Mkdir
+from pier.build.graph import ClassicRules, Copy, CopyItem, GitSource, HttpSource, Merge, Mkdir
 
 T = TypeVar("T", bound=ast.Transfer)
 
@@ -126,6 +126,7 @@ def _draw(
         chmod=instruction.chmod,
         parents=parents,
         exclude=instruction.exclude,
+        classic=_classic_rules(instruction, keyword, items) if stage.request.classic else None,
     )
     below = state.root
     state.root = stage.step(instruction, op, inputs.nodes)
@@ -138,16 +139,27 @@ def _draw(
     state.note(transfer_text(keyword, instruction, shown, instruction.dest), layer=True)
 
 
+def _classic_rules(instruction: ast.Transfer, keyword: str, items: list[CopyItem]) -> ClassicRules | None:
+    """None where they could refuse nothing: such a copy is cached for other builds too."""
+    wild = any(any(map(is_wild, components(item.path))) for item in items if item.input is not None)
+    single = not instruction.dest.endswith("/") and (wild or len(items) > 1)
+    named = not _numeric(instruction.chown)
+    return ClassicRules(keyword, single) if wild or single or named else None
+
+
+def _numeric(chown: str) -> bool:
+    return all(part.isdigit() for part in chown.split(":") if part)
+
+
 def _can_be_linked(instruction: ast.Transfer, items: list[CopyItem]) -> bool:
     """Whether it can be copied without a look at the base, and laid on it later as a plain copy would lie.
 
     An owner's name is known by the base alone. What an archive holds, and the name of what a pattern matches, may
     have to give way to what the base has, and are not known here.
     """
-    numbers = all(part.isdigit() for part in instruction.chown.split(":") if part)
     into_folder = instruction.dest.endswith(("/", "/.")) or instruction.dest in ("", ".")
     single = len(items) == 1 and not any(map(is_wild, components(items[0].path)))
-    return numbers and (into_folder or single) and not any(item.unpack for item in items)
+    return _numeric(instruction.chown) and (into_folder or single) and not any(item.unpack for item in items)
 
 
 def workdir(stage: Stage, instruction: ast.Workdir) -> None:

@@ -18,6 +18,7 @@ from pier.build.copying.places import Places
 from pier.build.copying.unpacking import is_archive, unpack_at
 from pier.build.deps import Build
 from pier.build.graph import Copy, CopyItem, Rootfs, Vertex
+from pier.build.ops.classic import check
 from pier.build.ops.op import Result
 from pier.build.threads import in_thread
 from pier.build.worktree import Worktree, worktree
@@ -40,13 +41,16 @@ async def key(build: Build, vertex: Vertex, inputs: Sequence[Result]) -> str:
             digests.append(await content_digest(build, inputs[item.input], selector, input=item.input))
     plain = [(item.path if item.input is None else "", item.content, item.unpack) for item in op.items]
     parts = (op.dest, op.chown, op.chmod, op.parents, op.exclude, plain, digests, _base(op, inputs).chain)
-    return "sha256:" + hashlib.sha256(msgspec.json.encode(("copy", _VERSION, *parts))).hexdigest()
+    refusing = () if op.classic is None else (op.classic,)
+    return "sha256:" + hashlib.sha256(msgspec.json.encode(("copy", _VERSION, *parts, *refusing))).hexdigest()
 
 
 async def execute(build: Build, vertex: Vertex, inputs: Sequence[Result]) -> Rootfs:
     """Raises NotFound, InvalidArgument for what is in the way or an unknown owner, NoSpace."""
     op = _op(vertex)
     async with worktree(build.deps, _base(op, inputs)) as tree:
+        if op.classic is not None:
+            await check(build, op, op.classic, tree.root, inputs)
         copying = _Copying(build, op, tree, await in_thread(_owner, tree.root, op))
         for item in op.items:
             await copying.copy(item, inputs)
