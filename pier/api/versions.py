@@ -63,12 +63,17 @@ def image_summary(body: dict[str, Any], version: Version) -> dict[str, Any]:
 
 
 def image(body: dict[str, Any], version: Version) -> dict[str, Any]:
-    """The body of ``GET /images/{name}/json``. Since 1.50 its config has what belongs to an image, where not empty."""
+    """The body of ``GET /images/{name}/json``. Since 1.50 its config has what belongs to an image, where not empty.
+
+    The config of the container that made it is empty: no image here was made by one that a client could know.
+    """
     config = body["Config"]
     if version < (1, 50):
         body["Config"] = _CONTAINERS_CONFIG | config
     else:
         body["Config"] = {name: value for name, value in config.items() if name in _IMAGES_CONFIG}
+    if version < (1, 45):
+        body["ContainerConfig"] = dict(_CONTAINERS_CONFIG)
     if version < (1, 44):
         body["VirtualSize"] = body["Size"]
     if version < (1, 48):

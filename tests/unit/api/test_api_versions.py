@@ -41,3 +41,12 @@ def test_an_images_config_had_the_form_of_a_containers_before_1_50() -> None:
     assert old["Tty"] is True
     assert old["Entrypoint"] is None
     assert old["Hostname"] == ""
+
+
+@pytest.mark.parametrize(("version", "there"), [((1, 24), True), ((1, 44), True), ((1, 45), False), ((1, 51), False)])
+def test_the_config_of_an_images_container_went_with_1_45(version: tuple[int, int], there: bool) -> None:
+    body = versions.image({"Size": 3, "Config": {"Cmd": ["sh"]}}, version)
+    assert ("ContainerConfig" in body) is there
+    if there:
+        assert body["ContainerConfig"]["Cmd"] is None
+        assert body["ContainerConfig"]["Image"] == ""
