@@ -87,10 +87,10 @@ def needing(sql: Transaction, digest: Digest) -> list[str]:
     rows = sql.execute(
         "SELECT r.repository, r.manifest, t.name FROM links l JOIN refs r ON r.repository = l.repository "
         "AND r.digest = l.digest LEFT JOIN tags t ON t.repository = r.repository AND t.digest = r.manifest "
-        "WHERE l.digest = ? AND r.kind = 'blob' ORDER BY r.repository, r.manifest, t.name",
+        "WHERE l.digest = ? AND r.kind = 'blob'",
         (digest,),
     )
-    return [f"{repository}:{tag}" if tag else f"{repository}@{manifest}" for repository, manifest, tag in rows]
+    return sorted(f"{repository}:{tag}" if tag else f"{repository}@{manifest}" for repository, manifest, tag in rows)
 
 
 def lose(sql: Transaction, blob: Blob, now: int) -> bool:

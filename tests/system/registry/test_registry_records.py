@@ -398,6 +398,67 @@ async def test_what_has_no_tag(records: Records) -> None:
     assert await records.delete_untagged("p/a", sha256(b"of none"), NOW) is False
 
 
+# --- checks ---
+
+
+async def test_a_lost_blob_is_brought_again(records: Records) -> None:
+    blob = await bring(records, b"x")
+    await put(records, manifest("m", blob.digest), "1", "2")
+    await put(records, manifest("n", blob.digest))
+    assert await records.live_blobs("", 10) == [blob]
+    assert await records.needing(blob.digest) == sorted(["p/a:1", "p/a:2", f"p/a@{sha256(b'n')}"])
+    assert await records.lose_blob(blob, NOW)
+    assert not await records.lose_blob(blob, NOW)
+    assert await records.live_blobs("", 10) == [] and await records.claimed_locations() == [blob.location]
+    assert await records.blob("p/a", blob.digest) is None
+    assert await records.mount_blob("p/b", "p/a", blob.digest, LEASE) is None
+    with refused(Code.MANIFEST_BLOB_UNKNOWN):
+        await put(records, manifest("o", blob.digest))
+    assert await collected(records) == set()
+    again = await bring(records, b"x", id="again")
+    assert await records.blob("p/a", blob.digest) == again
+    assert [each.location for each in await records.stale_uploads(NOW, 10)] == [blob.location]
+    assert await records.wrong_counts(False) == [] and await records.dangling() == []
+    assert await collected(records) == set()
+
+
+async def test_a_lost_blob_goes_with_its_manifests(records: Records) -> None:
+    blob = await bring(records, b"x")
+    await put(records, manifest("m", blob.digest), "1")
+    await records.lose_blob(blob, NOW)
+    await records.delete_tag("p/a", "1")
+    assert await collected(records) == {blob.digest}
+    assert await records.wrong_counts(False) == []
+
+
+async def test_counts_are_mended(connect: Open) -> None:
+    records = await connect()
+    blob = await bring(records, b"xx")
+    await put(records, manifest("m", blob.digest), "1")
+    await put(records, manifest("index", images=(sha256(b"m"),)), "2")
+    assert isinstance(records, SqlRecords)
+    for table, change in (
+        ("blobs", "links = 5"),
+        ("links", "refs = 0"),
+        ("manifests", "tags = 9, parents = 9"),
+        ("repositories", "manifests = 1"),
+        ("usage", "bytes = 7"),
+    ):
+        await corrupt(records, f"UPDATE {table} SET {change}")
+    wrong = await records.wrong_counts(True)
+    assert len(wrong) == 8 and "bytes of the project p: 7, should be 2" in wrong
+    assert await records.wrong_counts(False) == []
+    await corrupt(records, "DELETE FROM links")
+    await corrupt(records, f"DELETE FROM manifests WHERE digest = '{sha256(b'm')}'")
+    found = " ".join(await records.dangling())
+    assert "the tag names: p/a 1" in found and f"its manifest refers to: p/a {sha256(b'm')}" in found
+    assert f"an image of its index: p/a {sha256(b'index')}" in found
+
+
+async def corrupt(records: SqlRecords, statement: str) -> None:
+    await records._database.write(lambda sql: sql.execute(statement))
+
+
 # --- at once ---
 
 
