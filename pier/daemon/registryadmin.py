@@ -207,6 +207,8 @@ async def _put_project(records: Records, given: Arguments) -> None:
         changes["immutable"] = tuple(each for each in given.immutable if each)
     if given.keep is not None or given.untagged is not None:
         changes["retention"] = _retention(given)
+    elif given.days is not None:
+        raise InvalidArgument("--days goes with --keep PATTERN=NUMBER or --untagged")
     await accounts.put_project(records, known, msgspec.structs.replace(project, **changes), _now())
     print(given.name)
 

@@ -51,6 +51,7 @@ def test_users(root: str) -> None:
         (["user", "passwd", "ann", "--password-stdin=true"], "x", "no such user: ann"),
         (["robot", "add", "ci"], "", "a robot's name is PROJECT/NAME"),
         (["project", "set", "team"], "", "no such project: team"),
+        (["project", "add", "team", "--days=3"], "", "--days goes with --keep"),
         (["project", "add", "a/b"], "", "invalid project name"),
         (["project", "add", "team", "--quota=-1"], "", "a quota"),
     ],
