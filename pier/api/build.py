@@ -30,7 +30,8 @@ async def build_image(call: Call) -> web.StreamResponse:
     session = ClassicSession(call)
 
     async def work(report: Progress) -> None:
-        narrator = Narrator(request, report, quiet=call.flag("q"))
+        removes = not call.text("rm") or call.flag("rm")
+        narrator = Narrator(request, report, quiet=call.flag("q"), removes=removes)
         job = asyncio.ensure_future(build(call.services.builds, request, session, narrator.tell, narrator.parsed))
         try:
             with _cancellable(call.services, request.id, job):

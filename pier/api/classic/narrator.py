@@ -1,7 +1,8 @@
 """A build's events told as the classic builder tells them: one instruction after the other.
 
 Steps run in parallel, so what a later one writes waits until it is its turn. Intermediate images do not exist: the IDs
-that are shown between the steps name vertices.
+that are shown between the steps name vertices, but for the last one, which is the image's. What runs nothing (ENV) is
+told to be as cached as the step before it in its stage; before the first step nothing is said of that.
 """
 
 import codecs
@@ -33,12 +34,20 @@ Message = dict[str, Any]
 
 
 class Narrator:
-    """``say`` takes the messages. With ``quiet`` they are kept, and only an error has them told."""
+    """``say`` takes the messages. With ``quiet`` they are kept, and only an error has them told.
 
-    def __init__(self, request: BuildRequest, say: Callable[[Message], None], *, quiet: bool = False) -> None:
+    ``removes``: say that the steps' containers are removed (``rm``); they are in any case.
+    """
+
+    def __init__(
+        self, request: BuildRequest, say: Callable[[Message], None], *, quiet: bool = False, removes: bool = True
+    ) -> None:
         self._request = request
         self._say = say
         self._quiet = quiet
+        self._removes = removes
+        self._image: Digest | None = None
+        self._before: tuple[int, bool] | None = None
         self._kept: list[Message] = []
         self._dockerfile: ast.Dockerfile | None = None
         self._target = 0
@@ -59,7 +68,7 @@ class Narrator:
         first = lines_of(dockerfile, self._target, self._request.labels, ())
         count = sum(1 + len(stage.instructions) for stage in dockerfile.stages[: self._target + 1])
         if dockerfile.stages[0].start.text == first[0].text:
-            self._step(first[0].text, 1, count + bool(self._request.labels))
+            self._step(first[0].text, 1, count + len(self._request.labels))
             self._begun = True
 
     def tell(self, event: Event) -> None:
@@ -78,8 +87,9 @@ class Narrator:
 
     def succeeded(self, images: Iterable[Digest]) -> None:
         """All went well: what is left to say, and the image's ID."""
+        self._image = image = next(iter(images), None)
         self._advance(anyway=True)
-        if (image := next(iter(images), None)) is None:
+        if image is None:
             self._say(error_message("No image was generated. Is your Dockerfile empty?"))
             return
         if self._quiet:
@@ -138,7 +148,7 @@ class Narrator:
             done = all(self._flush(line, vertex) for vertex in vertices)
             if upto in vertices and upto:
                 return
-            if not done and not anyway and not upto:
+            if not anyway and not upto and not (done and self._at + 1 < len(self._lines)):
                 return
             self._end(line, vertices)
             self._at += 1
@@ -163,7 +173,7 @@ class Narrator:
         logs = self._logs.get(vertex, [])
         state = self._states.get(vertex)
         ran = bool(logs) or (state is not None and state.completed and not state.cached)
-        if ran and line.keyword == "RUN" and vertex not in self._running:
+        if ran and self._runs(vertex) and vertex not in self._running:
             self._running.add(vertex)
             self._tell({"stream": f" ---> Running in {_short(vertex)}\n"})
         for message in logs:
@@ -171,14 +181,32 @@ class Narrator:
         logs.clear()
         return state is not None and bool(state.completed) and not state.error
 
+    def _runs(self, vertex: str) -> bool:
+        """Whether Docker has a container for it."""
+        return _keyword(self._announced.get(vertex, "")) in ("RUN", "WORKDIR")
+
     def _end(self, line: Line, vertices: list[str]) -> None:
-        last = self._states.get(vertices[-1]) if vertices else None
-        if line.keyword != "FROM" and last is not None and last.cached:
-            self._tell({"stream": " ---> Using cache\n"})
-        elif line.keyword == "RUN" and vertices:
-            self._tell({"stream": f" ---> Removed intermediate container {_short(vertices[-1])}\n"})
         name = vertices[-1] if vertices else "sha256:" + hashlib.sha256(f"{self._at} {line.text}".encode()).hexdigest()
+        state = self._states.get(name)
+        if line.keyword != "FROM" or line.triggers:
+            if vertices:
+                self._before = (line.stage, state is not None and state.cached)
+            stage, cached = self._before or (-1, False)
+            if stage == line.stage:
+                self._tell_container(name, cached=cached, setting=not vertices)
+        if self._image is not None and self._lines is not None and self._at + 1 == len(self._lines):
+            name = self._image
         self._tell({"stream": f" ---> {_short(name)}\n"})
+
+    def _tell_container(self, vertex: str, *, cached: bool, setting: bool) -> None:
+        """How the step came to its result."""
+        if cached:
+            self._tell({"stream": " ---> Using cache\n"})
+            return
+        if setting:
+            self._tell({"stream": f" ---> Running in {_short(vertex)}\n"})
+        if self._removes and (setting or self._runs(vertex)):
+            self._tell({"stream": f" ---> Removed intermediate container {_short(vertex)}\n"})
 
     def _unused(self) -> list[str]:
         """Build arguments that no ARG asks for."""
@@ -200,7 +228,7 @@ def failure_message(reason: str, step: str) -> Message:
         return error_message(text, code=int(match[2]))
     if match := _INDEX.fullmatch(reason):
         return error_message(f"invalid from flag value {match[1]}: index out of bounds")
-    keyword = step.partition("] ")[2].partition(" ")[0].upper()
+    keyword = _keyword(step)
     if keyword in ("COPY", "ADD") and (match := _MISSING.search(reason)):
         return error_message(
             f"{keyword} failed: file not found in build context or excluded by .dockerignore: "
@@ -211,6 +239,11 @@ def failure_message(reason: str, step: str) -> Message:
 
 def error_message(text: str, code: int = 0) -> Message:
     return {"errorDetail": {"code": code, "message": text} if code else {"message": text}, "error": text}
+
+
+def _keyword(step: str) -> str:
+    """The instruction in the name of a vertex: ``[2/3] RUN make``."""
+    return step.partition("] ")[2].partition(" ")[0].upper()
 
 
 def _short(id: str) -> str:

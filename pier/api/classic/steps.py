@@ -61,9 +61,7 @@ def lines_of(
             own = {place.number: (vertex, name) for place, vertex, name in places if place and place.stage == index}
             total = max((place.total for place, _, _ in places if place and place.stage == index), default=0)
             lines += _stage_lines(index, stage, own, total)
-    if labels:
-        lines.append(Line("LABEL " + " ".join(f"{key}={value}" for key, value in sorted(labels.items())), target))
-    return lines
+    return [*lines, *(Line(f"LABEL {key}={value}", target) for key, value in sorted(labels.items()))]
 
 
 def _stage_lines(index: int, stage: ast.Stage, own: Mapping[int, tuple[str, str]], total: int) -> Iterable[Line]:

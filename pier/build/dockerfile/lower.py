@@ -57,6 +57,8 @@ class _Lowering:
         config = state.config
         if labels := self._inputs.request.labels:
             config = replaced(config, labels={**(config.labels or {}), **labels})
+            for name, value in sorted(labels.items() if state.classic else ()):
+                state.note(f"LABEL {name}={value}")
         target = Target(
             platform=state.platform,
             root=None,
@@ -87,6 +89,7 @@ class _Lowering:
             origin=lambda name, location: self._origin(name, index, location),
             context=self._contexts.main,
         )
+        stage.state.classic = request.classic
         if triggers:
             stage.state.config = replaced(stage.state.config, on_build=None)
         for instruction in instructions:

@@ -6,7 +6,7 @@ from typing import Final
 from pier.build.dockerfile import ast
 from pier.build.dockerfile.stage import Stage
 from pier.build.dockerfile.stepmounts import Mounts
-from pier.build.dockerfile.texts import heredoc_summary, run_text
+from pier.build.dockerfile.texts import classic_run_text, heredoc_summary, run_text
 from pier.build.dockerfile.variables import proxies
 from pier.build.graph import Exec, InlineFile
 
@@ -37,7 +37,7 @@ def run(stage: Stage, instruction: ast.Run) -> None:
     if _is_script(instruction.command):
         shown += heredoc_summary(instruction.command.heredocs[0])
     state.root = stage.step(instruction, op, inputs, environment=proxies(stage.request.build_args), shown=shown)
-    state.note(text, layer=True)
+    state.note(text, layer=True, classic=classic_run_text(text))
 
 
 def _is_script(command: ast.Command) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from pier.build.dockerfile import ast
 from pier.build.dockerfile.stage import Stage
 from pier.build.dockerfile.state import env_variables, replaced, with_env
-from pier.build.dockerfile.texts import expose_text, health_of, health_text, plain_list, quoted_list
+from pier.build.dockerfile.texts import classic_text, expose_text, health_of, health_text, plain_list, quoted_list
 
 _PORT: Final = re.compile(r"(?:.*:)?([0-9]+)(?:-([0-9]+))?", re.ASCII)
 _PROTOCOLS: Final = ("tcp", "udp", "sctp")
@@ -75,7 +75,7 @@ def expose(stage: Stage, instruction: ast.Expose) -> None:
     state.config = replaced(
         state.config, exposed_ports={**(state.config.exposed_ports or {}), **{port: {} for port in ports}}
     )
-    state.note(expose_text(set(ports)))
+    state.note(expose_text(set(ports)), classic=classic_text(" EXPOSE " + " ".join(sorted(words))))
 
 
 def _ports(word: str) -> list[str]:
@@ -95,7 +95,7 @@ def _ports(word: str) -> list[str]:
 
 def cmd(stage: Stage, instruction: ast.Cmd) -> None:
     words = stage.command(instruction.command)
-    stage.state.config = replaced(stage.state.config, cmd=words, args_escaped=True)
+    stage.state.config = replaced(stage.state.config, cmd=words, args_escaped=not stage.state.classic)
     stage.state.cmd_set = True
     stage.state.note(f"CMD {quoted_list(words)}")
 
@@ -146,9 +146,11 @@ def maintainer(stage: Stage, instruction: ast.Maintainer) -> None:
 
 
 def onbuild(stage: Stage, instruction: ast.Onbuild) -> None:
-    """The one instruction that history does not tell of."""
+    """The one instruction that history does not tell of, but the classic builder's."""
     config = stage.state.config
     stage.state.config = replaced(config, on_build=[*(config.on_build or []), instruction.trigger])
+    if stage.state.classic:
+        stage.state.note(f"ONBUILD {instruction.trigger}")
 
 
 SETTINGS: Final[dict[type[ast.Instruction], Callable[[Stage, Any], None]]] = {

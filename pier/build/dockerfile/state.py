@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from pier.build.dockerfile.texts import classic_text
 from pier.build.dockerfile.variables import DEFAULT_PATH
 from pier.errors import InvalidArgument
 from pier.oci.image import MAX_CONFIG_BYTES, ExecutionConfig, HistoryEntry, ImageConfig
@@ -18,6 +19,7 @@ class State:
     """``root``: the node of the file system, None for an empty one. ``variables``: what words may use and steps get,
     the stage's arguments among them; ``config.env`` has no arguments. ``arguments``: those declared in this stage, in
     order, as history shows them. ``cmd_set``: by this stage. ``base``: the name of the image it all began with.
+    ``classic``: history is as the classic builder writes it.
     """
 
     platform: Platform
@@ -29,6 +31,7 @@ class State:
     variables: dict[str, str] = field(default_factory=dict)
     arguments: list[tuple[str, str]] = field(default_factory=list)
     cmd_set: bool = False
+    classic: bool = False
     _entries: dict[str, tuple[str, str]] = field(default_factory=dict)
     _noted: int = 0
 
@@ -56,12 +59,19 @@ class State:
             _noted=self._noted,
         )
 
-    def note(self, created_by: str, *, layer: bool = False) -> None:
-        """One step more in the history. Raises InvalidArgument where it does not fit into an image's config."""
+    def note(self, created_by: str, *, layer: bool = False, classic: str = "") -> None:
+        """One step more in the history. Raises InvalidArgument where it does not fit into an image's config.
+
+        ``classic``: what the classic builder writes where it is not ``created_by`` after ``classic_text``'s mark.
+        """
+        if self.classic:
+            created_by = classic or classic_text(f" {created_by}")
         self._noted += len(created_by)
         if self._noted > MAX_CONFIG_BYTES:
             raise InvalidArgument(f"image config is larger than {MAX_CONFIG_BYTES} bytes")
-        self.history.append(HistoryEntry(created_by=created_by, comment=COMMENT, empty_layer=not layer))
+        self.history.append(
+            HistoryEntry(created_by=created_by, comment="" if self.classic else COMMENT, empty_layer=not layer)
+        )
 
 
 def empty_state(platform: Platform) -> State:

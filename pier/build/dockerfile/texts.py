@@ -39,6 +39,22 @@ def transfer_text(keyword: str, instruction: Transfer, sources: Sequence[str], d
     return " ".join([keyword, *flags, *sources, dest, "# buildkit"])
 
 
+def classic_text(step: str) -> str:
+    """How the classic builder marks what runs nothing."""
+    return f"/bin/sh -c #(nop) {step}"
+
+
+def classic_run_text(shown: str) -> str:
+    """``shown`` is :func:`run_text`'s: the classic builder has the bare command."""
+    return shown.removeprefix("RUN ").removesuffix(" # buildkit")
+
+
+def classic_transfer_text(keyword: str, instruction: Transfer, sources: Sequence[str], dest: str) -> str:
+    """``COPY a b in /dst ``: Docker has a digest in the place of the names, which is not known before it is copied."""
+    shown = transfer_text(keyword, instruction, [*sources, "in"], dest)
+    return classic_text(shown.removesuffix("# buildkit"))
+
+
 def expose_text(ports: Iterable[str]) -> str:
     return "EXPOSE map[" + " ".join(f"{port}:{{}}" for port in sorted(ports)) + "]"
 

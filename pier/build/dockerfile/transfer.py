@@ -11,7 +11,7 @@ from pier.build.dockerfile.draft import Drawn
 from pier.build.dockerfile.remotes import file_name, is_http, parse_git
 from pier.build.dockerfile.stage import Stage
 from pier.build.dockerfile.state import replaced
-from pier.build.dockerfile.texts import transfer_text
+from pier.build.dockerfile.texts import classic_text, classic_transfer_text, transfer_text
 from pier.build.graph import ClassicRules, Copy, CopyItem, GitSource, HttpSource, Merge, Mkdir
 
 T = TypeVar("T", bound=ast.Transfer)
@@ -136,7 +136,11 @@ def _draw(
             Drawn(merge, (below, state.root), "merging", state.platform, instruction.location, uncached=False)
         )
     shown = [*instruction.sources, *(f"<<{heredoc.name}" for heredoc in instruction.heredocs)]
-    state.note(transfer_text(keyword, instruction, shown, instruction.dest), layer=True)
+    state.note(
+        transfer_text(keyword, instruction, shown, instruction.dest),
+        layer=True,
+        classic=classic_transfer_text(keyword, instruction, shown, instruction.dest),
+    )
 
 
 def _classic_rules(instruction: ast.Transfer, keyword: str, items: list[CopyItem]) -> ClassicRules | None:
@@ -172,4 +176,4 @@ def workdir(stage: Stage, instruction: ast.Workdir) -> None:
     if path != "/":
         inputs = [] if state.root is None else [state.root]
         state.root = stage.step(instruction, Mkdir(path=path, base=0 if inputs else None), inputs)
-    state.note(f"WORKDIR {shown}", layer=path != "/")
+    state.note(f"WORKDIR {shown}", layer=path != "/", classic=classic_text(f"WORKDIR {shown}"))
