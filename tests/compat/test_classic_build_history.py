@@ -77,3 +77,33 @@ def test_the_last_step_names_the_image(cli: Docker, name: str, tmp_path: Path) -
     assert again.count(" ---> Using cache\n") == 3
     assert "Running in" not in again
     cli("rmi", "-f", name)
+
+
+def test_triggers_and_folders(cli: Docker, name: str, tmp_path: Path) -> None:
+    lines = [
+        f"FROM {IMAGE} AS base",
+        "RUN mkdir /old && chmod 700 /old && chown 7:8 /old",
+        "WORKDIR /old",
+        "HEALTHCHECK --retries=3 CMD true",
+        "HEALTHCHECK NONE",
+        f"ONBUILD RUN echo {name}",
+        "ONBUILD ENV z=1",
+    ]
+    (tmp_path / "Dockerfile").write_text("\n".join(lines))
+    cli("build", "-q", "-t", name, str(tmp_path), env=CLASSIC)
+    (tmp_path / "Dockerfile").write_text(f"FROM {name}\nUSER 0\n")
+    shown = cli("build", "-t", f"{name}:2", str(tmp_path), env=CLASSIC).out
+    assert re.search(rf" ---> Running in \w+\n{name}\n ---> Removed intermediate container \w+\n", shown)
+    history = cli("history", "--no-trunc", "--format", "{{.CreatedBy}}", f"{name}:2").lines
+    assert history[:5] == [
+        "/bin/sh -c #(nop)  USER 0",
+        "/bin/sh -c #(nop)  ENV z=1",
+        f"/bin/sh -c echo {name}",
+        "/bin/sh -c #(nop)  ONBUILD ENV z=1",
+        f"/bin/sh -c #(nop)  ONBUILD RUN echo {name}",
+    ]
+    assert (
+        cli("inspect", "-f", "{{json .Config.OnBuild}} {{.Config.Healthcheck.Test}}", f"{name}:2").out == "null [NONE]"
+    )
+    assert cli("run", "--rm", f"{name}:2", "stat", "-c", "%u:%g %a", ".").out == "7:8 700"
+    cli("rmi", "-f", name, f"{name}:2")
