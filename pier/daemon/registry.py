@@ -20,6 +20,7 @@ from pier.linux import memory
 from pier.metadata.registry.opening import open_records
 from pier.registry.configuration import load
 from pier.registry.deps import Registry
+from pier.registry.hooks.deliver import Webhooks
 from pier.registry.housekeeping.collect import collect, end_stale_uploads
 from pier.registry.housekeeping.retain import retain_alone
 from pier.registry.http.api.table import PREFIX, SEARCH, Api
@@ -33,6 +34,7 @@ from pier.registry.storages.opening import open_storage
 
 _THREADS: Final = 16
 _COUNT_PULLS_EVERY: Final = 10
+_DELIVER_EVERY: Final = 1
 _TRIM_EVERY: Final = 60
 _LOOK_AT_CERTIFICATE_EVERY: Final = 60
 
@@ -105,6 +107,10 @@ async def wire(settings: Settings) -> Instance:
     instance.periodic.append(Periodic("uploads", settings.collect_every, lambda: end_stale_uploads(registry)))
     instance.periodic.append(Periodic("retention", settings.retain_every, lambda: retain_alone(registry)))
     instance.periodic.append(Periodic("memory", _TRIM_EVERY, lambda: asyncio.to_thread(memory.trim)))
+    if settings.webhook:
+        webhooks = Webhooks(registry)
+        registry.observers.append(webhooks.observe)
+        instance.periodic.append(Periodic("webhooks", _DELIVER_EVERY, webhooks.deliver))
     if tls:
         instance.reloads.append(tls.reload)
         instance.periodic.append(Periodic("certificate", _LOOK_AT_CERTIFICATE_EVERY, tls.reload))

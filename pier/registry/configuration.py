@@ -52,7 +52,10 @@ def _fields() -> Iterator[Field]:
         if isinstance(shape, msgspec.inspect.Metadata):
             help = (shape.extra_json_schema or {}).get("description", "")
             shape = shape.type
-        yield Field(info.name, _KINDS.get(type(shape), ""), getattr(defaults, info.name), help)
+        tables = isinstance(shape, msgspec.inspect.VarTupleType) and isinstance(
+            shape.item_type, msgspec.inspect.StructType
+        )
+        yield Field(info.name, "" if tables else _KINDS.get(type(shape), ""), getattr(defaults, info.name), help)
 
 
 FIELDS: Final[Mapping[str, Field]] = {field.name: field for field in _fields()}

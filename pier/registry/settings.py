@@ -14,6 +14,16 @@ Positive = Annotated[int, Meta(ge=1)]
 Texts = tuple[str, ...]
 
 
+class Webhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[[webhook]]``: who is told of pushes and deletions. ``names``: globs of repositories."""
+
+    name: str
+    url: Annotated[str, Meta(pattern="^https?://")]
+    secret: str = ""
+    names: Texts = ("*",)
+    events: tuple[Literal["push", "delete"], ...] = ("push", "delete")
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Seconds and bytes, where nothing else is said."""
 
@@ -85,3 +95,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Meta(description="File of who pulled, pushed, deleted, was refused; - for lines in the log (default: none)"),
     ] = ""
     failed_logins: Annotated[Count, Meta(description="Wrong passwords a minute of one address (0: any number)")] = 20
+    webhook: Annotated[
+        tuple[Webhook, ...], Meta(description="Tables of services that are told of pushes and deletions")
+    ] = ()
