@@ -86,6 +86,7 @@ async def wire(settings: Settings) -> Instance:
     storage = await open_storage(settings.storage or f"file://{root}/blobs")
     registry = Registry(records, storage, settings)
     try:
+        webhooks = Webhooks(registry)
         gate = await open_gate(registry)
     except PierError:
         await storage.stop()
@@ -108,7 +109,6 @@ async def wire(settings: Settings) -> Instance:
     instance.periodic.append(Periodic("retention", settings.retain_every, lambda: retain_alone(registry)))
     instance.periodic.append(Periodic("memory", _TRIM_EVERY, lambda: asyncio.to_thread(memory.trim)))
     if settings.webhook:
-        webhooks = Webhooks(registry)
         registry.observers.append(webhooks.observe)
         instance.periodic.append(Periodic("webhooks", _DELIVER_EVERY, webhooks.deliver))
     if tls:

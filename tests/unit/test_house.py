@@ -91,6 +91,7 @@ PURE = (
     "registry/access/scopes.py",
     "registry/manifests/document.py",
     "registry/housekeeping/rules.py",
+    "registry/hooks/envelope.py",
     "registry/http/pages.py",
     "registry/http/ranges.py",
     "registry/http/routes.py",

@@ -8,6 +8,7 @@ from typing import Final
 import aiohttp
 import msgspec
 
+from pier.errors import InvalidArgument
 from pier.log import Logger
 from pier.registry.deps import Registry
 from pier.registry.happenings import Happening
@@ -36,6 +37,8 @@ class Webhooks:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._hooks = {hook.name: hook for hook in registry.settings.webhook}
+        if len(self._hooks) < len(registry.settings.webhook):
+            raise InvalidArgument("two webhooks have the same name")
 
     async def observe(self, happening: Happening) -> None:
         now = self._registry.now()

@@ -27,7 +27,7 @@ async def push(http: aiohttp.ClientSession, name: str) -> None:
         assert answer.status == 201
 
 
-async def test_a_push_is_told_signed_and_again_after_a_refusal(tmp_path: Path) -> None:
+async def test_a_push_is_told_signed_and_again_after_a_refusal_and_a_restart(tmp_path: Path) -> None:
     got: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
     answers = iter([500])
 
@@ -50,7 +50,13 @@ async def test_a_push_is_told_signed_and_again_after_a_refusal(tmp_path: Path) -
         ):
             await push(http, "other/app")
             await push(http, "team/app")
-            first, again = await got.get(), await got.get()
+            first = await got.get()
+        async with (
+            asyncio.timeout(30),
+            pier_registry(tmp_path, webhook=[hook]) as registry,
+            aiohttp.ClientSession(f"http://{registry.host}") as http,
+        ):
+            again = await got.get()
             async with http.delete("/v2/team/app/manifests/1") as answer:
                 assert answer.status == 202
             _, deleted = await got.get()
