@@ -61,10 +61,17 @@ class Webhooks:
             job = await self._registry.records.take_job((KIND,), now, now + 3 * _TIMEOUT)
             if job is None:
                 return
-            delivery = msgspec.json.decode(job.detail, type=Delivery)
-            hook = self._hooks.get(delivery.webhook)
-            error = await _send(http, hook, delivery.body.encode()) if hook else ""
-            await self._settle(job, delivery, error)
+            try:
+                await self._done(http, job)
+            except asyncio.CancelledError:  # the registry stops: whoever starts next need not wait for our time to end
+                await self._registry.records.put_off_job(job.id, now, "the registry was stopped")
+                raise
+
+    async def _done(self, http: aiohttp.ClientSession, job: Job) -> None:
+        delivery = msgspec.json.decode(job.detail, type=Delivery)
+        hook = self._hooks.get(delivery.webhook)
+        error = await _send(http, hook, delivery.body.encode()) if hook else ""
+        await self._settle(job, delivery, error)
 
     async def _settle(self, job: Job, delivery: Delivery, error: str) -> None:
         attempts = job.attempts + 1
