@@ -67,7 +67,7 @@ class Projects:
     def stages(self, side: Side) -> float:
         project = self._folder / f"stages{self._next()}"
         project.mkdir(parents=True)
-        (project / "Dockerfile").write_text(_STAGES.format(image=self._image, unique=project.name))
+        (project / "Dockerfile").write_text(_STAGES.format(image=self._image, unique=os.urandom(8).hex()))
         return self._build(side, project)
 
     def _fresh(self, side: Side, files: int, size: int) -> Path:
@@ -76,7 +76,7 @@ class Projects:
             shutil.rmtree(old)
         project = self._folder / f"project{self._next()}"
         write_project(project, files, size)
-        (project / "Dockerfile").write_text(_DOCKERFILE.format(image=self._image, unique=project.name))
+        (project / "Dockerfile").write_text(_DOCKERFILE.format(image=self._image, unique=os.urandom(8).hex()))
         os.sync()
         self._current[key] = project
         return project
