@@ -27,8 +27,11 @@ def put(
         "UPDATE manifests SET pushed = ? WHERE repository = ? AND digest = ? RETURNING digest",
         (now, repository, manifest.digest),
     )
+    references = list({(each.digest, each.kind): each for each in manifest.references}.values())
+    _check_there(sql, repository, references)
     if not again:
         _insert(sql, repository, manifest, now)
+    _refer(sql, repository, manifest.digest, references)
     links.release(sql, repository, _blobs(manifest.references), holder)
     moved = [name for name in names if tags.move(sql, repository, name, manifest.digest, now, fixed)]
     if fixed.quota and (taken := links.usage(sql, project(repository)).get(project(repository), 0)) > fixed.quota:
@@ -37,11 +40,6 @@ def put(
 
 
 def _insert(sql: Transaction, repository: str, manifest: Manifest, now: int) -> None:
-    references = list({(each.digest, each.kind): each for each in manifest.references}.values())
-    lacking = _lacking(sql, repository, references)
-    if lacking:
-        text = "manifest refers to blobs or manifests that the repository does not have"
-        raise Refusal(Code.MANIFEST_BLOB_UNKNOWN, text, [{"digest": digest} for digest in lacking])
     sql.execute(
         f"INSERT INTO manifests (repository, data, {_FACTS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
@@ -63,12 +61,25 @@ def _insert(sql: Transaction, repository: str, manifest: Manifest, now: int) -> 
         "ON CONFLICT (name) DO UPDATE SET manifests = repositories.manifests + 1",
         (repository,),
     )
+
+
+def _check_there(sql: Transaction, repository: str, references: list[Reference]) -> None:
+    lacking = _lacking(sql, repository, references)
+    if lacking:
+        text = "manifest refers to blobs or manifests that the repository does not have"
+        raise Refusal(Code.MANIFEST_BLOB_UNKNOWN, text, [{"digest": digest} for digest in lacking])
+
+
+def _refer(sql: Transaction, repository: str, manifest: Digest, references: list[Reference]) -> None:
+    """Note what is not noted yet: a layer that may lie elsewhere can have come here since the manifest did."""
+    rows = sql.execute("SELECT digest, kind FROM refs WHERE repository = ? AND manifest = ?", (repository, manifest))
+    fresh = [each for each in references if (each.digest, each.kind) not in set(rows)]
     sql.executemany(
         "INSERT INTO refs (repository, manifest, digest, kind, size) VALUES (?, ?, ?, ?, ?)",
-        [(repository, manifest.digest, each.digest, each.kind, each.size) for each in references],
+        [(repository, manifest, each.digest, each.kind, each.size) for each in fresh],
     )
-    links.need(sql, repository, _blobs(references))
-    _count(sql, repository, references, 1)
+    links.need(sql, repository, _blobs(fresh))
+    _count(sql, repository, fresh, 1)
 
 
 def _blobs(references: Iterable[Reference]) -> list[Digest]:

@@ -208,6 +208,16 @@ async def test_a_manifest_as_it_was(records: Records) -> None:
     assert [(tag.name, tag.pulled) for tag in await records.tags("p/a")] == [("1", NOW + 5), ("latest", 0)]
 
 
+async def test_a_layer_that_came_after_its_manifest_stays_with_it(records: Records) -> None:
+    """One that may lie elsewhere: the first push did without."""
+    await put(records, manifest("m"), "1")
+    blob = await bring(records, b"x")
+    await put(records, manifest("m", blob.digest), "1")
+    assert await collected(records) == set()
+    await records.delete_tag("p/a", "1")
+    assert await collected(records) == {blob.digest}
+
+
 async def test_what_is_missing_is_named(records: Records) -> None:
     elsewhere = await bring(records, b"x", "p/b")
     with refused(Code.MANIFEST_BLOB_UNKNOWN) as caught:
