@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 import psycopg
 from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
-from psycopg_pool import ConnectionPool, PoolTimeout
+from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from pier.errors import DataCorrupted, InvalidArgument, NoSpace, Unavailable
 from pier.metadata.registry.schema import MIGRATIONS, for_postgres
@@ -69,6 +69,7 @@ class PostgresDatabase:
             kwargs={"connect_timeout": int(_PATIENCE), "application_name": "pier-registry"},
         )
         self._threads = ThreadPoolExecutor(_CONNECTIONS, thread_name_prefix="records")
+        self._ended = False
 
     def start(self) -> None:
         """Connect, and bring the schema up to date. Raises Unavailable, DataCorrupted for a newer schema."""
@@ -81,6 +82,7 @@ class PostgresDatabase:
             raise self._kind(error) from error
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
+        self._check_open()
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, work)
 
     def _read(self, work: Callable[[Transaction], T]) -> T:
@@ -91,6 +93,7 @@ class PostgresDatabase:
             raise self._kind(error) from error
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
+        self._check_open()
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._write, work)
 
     def _write(self, work: Callable[[Transaction], T]) -> T:
@@ -109,15 +112,23 @@ class PostgresDatabase:
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _kind(self, error: Exception) -> Exception:
+        if isinstance(error, PoolClosed):
+            return Unavailable(f"the database {self._name} is stopped")
         if isinstance(error, errors.DiskFull):
             return NoSpace(f"database {self._name}: no space left on device")
         if isinstance(error, PoolTimeout | psycopg.OperationalError | psycopg.InterfaceError):
             return Unavailable(f"the database {self._name} does not answer: {str(error).strip()}")
         return error
 
+    def _check_open(self) -> None:
+        if self._ended:
+            raise Unavailable(f"the database {self._name} is stopped")
+
     async def stop(self) -> None:
+        """What has a connection ends; what waits for one does not wait for a server that may be away."""
+        self._ended = True
         await asyncio.to_thread(self._pool.close)
-        self._threads.shutdown()
+        await asyncio.to_thread(self._threads.shutdown)
 
 
 def _migrate(raw: _Raw) -> None:

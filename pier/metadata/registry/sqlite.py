@@ -81,10 +81,12 @@ class SqliteDatabase:
         self._path = str(path)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="records")
         self._waiting: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._ended = False
         self._thread = threading.Thread(target=self._write_all, name="records-writer", daemon=True)
         self._thread.start()
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
+        self._check_open()
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
 
     def _read(self, work: Callable[[Transaction], T]) -> T:
@@ -101,6 +103,7 @@ class SqliteDatabase:
             self._idle.put(connection)
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
+        self._check_open()
         write = _Write(work)
         self._waiting.put(write)
         result: T = await asyncio.wrap_future(write.future)
@@ -144,10 +147,18 @@ class SqliteDatabase:
             return _kind(error, self._path) if isinstance(error, sqlite3.Error) else error
         return None
 
+    def _check_open(self) -> None:
+        if self._ended:
+            raise Unavailable(f"the database {self._path} is stopped")
+
     async def stop(self) -> None:
+        """What waits is done first. All calls come from one event loop, so nothing can queue up behind the end."""
+        if self._ended:
+            return
+        self._ended = True
         self._waiting.put(None)
         await asyncio.to_thread(self._thread.join)
-        self._readers.shutdown()
+        await asyncio.to_thread(self._readers.shutdown)
         while not self._idle.empty():
             self._idle.get().raw.close()
         self._writer.raw.close()

@@ -17,7 +17,7 @@ class Transaction(Protocol):
 
 
 class Database(Protocol):
-    """Both raise Unavailable where the database does not answer; ``write`` also NoSpace."""
+    """Both raise Unavailable where the database does not answer, or is stopped; ``write`` also NoSpace."""
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
         """Run ``work`` on what is there now. It writes nothing."""
@@ -25,7 +25,8 @@ class Database(Protocol):
     async def write(self, work: Callable[[Transaction], T]) -> T:
         """Run ``work`` in a transaction; it is durable when this returns. ``work`` may be run more than once."""
 
-    async def stop(self) -> None: ...
+    async def stop(self) -> None:
+        """Let go. What waits is done, or Unavailable. Idempotent."""
 
 
 def marks(values: Sequence[Any]) -> str:

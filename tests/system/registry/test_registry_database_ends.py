@@ -1,0 +1,53 @@
+"""A database that is stopped: what waits is done or refused, what comes later is refused, and nobody waits for ever."""
+
+import asyncio
+from collections.abc import Awaitable
+from pathlib import Path
+
+from pier.errors import Unavailable
+from pier.metadata.registry.opening import open_records
+from pier.metadata.registry.records import SqlRecords
+from pier.testing.postgres import postgres
+
+PATIENCE = 10
+
+
+async def write(records: SqlRecords, number: int) -> None:
+    await records.put_setting(f"n{number}", b"x")
+
+
+async def said(asked: Awaitable[object]) -> str:
+    """What came of it; TimeoutError where nothing does."""
+    async with asyncio.timeout(PATIENCE):
+        try:
+            await asked
+        except Unavailable as error:
+            return error.message
+        return "done"
+
+
+async def ends(url: str) -> None:
+    records = await open_records(url)
+    queued = [asyncio.create_task(write(records, number)) for number in range(200)]
+    reading = [asyncio.create_task(records.setting("n0")) for _ in range(50)]
+    assert await said(asyncio.create_task(records.stop())) == "done"
+    outcomes = [await said(task) for task in queued]
+    assert all(each == "done" or "stopped" in each for each in outcomes)
+    assert all(each == "done" or "stopped" in each for each in [await said(task) for task in reading])
+    for asked in (write(records, 1000), records.setting("n0"), records.healthy()):
+        assert "is stopped" in await said(asked)
+    await records.stop()
+    again = await open_records(url)
+    for number, outcome in enumerate(outcomes):
+        assert (await again.setting(f"n{number}") is not None) == (outcome == "done")
+    assert await again.setting("n1000") is None
+    await again.stop()
+
+
+async def test_a_file_is_closed(tmp_path: Path) -> None:
+    await ends(f"sqlite://{tmp_path}/registry.db")
+
+
+async def test_a_server_is_left() -> None:
+    with postgres() as server:
+        await ends(server.url)
