@@ -11,12 +11,13 @@ from pier.api.call import Call
 from pier.api.platforms import platform, platforms
 from pier.api.replies import empty, reply
 from pier.api.routing import Route
-from pier.errors import InvalidArgument, Unsupported
+from pier.errors import InvalidArgument
 from pier.events.filters import Filters, parse_filters
 from pier.events.timestamps import parse_timestamp, rfc3339
 from pier.images import history, lookup, prune, remove, tag
 from pier.images.image import Image
-from pier.images.platforms import members, of_platform
+from pier.images.platforms import of_platform
+from pier.images.removeplatforms import remove_platforms
 from pier.oci.reference import parse_reference
 
 _KNOWN = ("before", "dangling", "label", "reference", "since", "until")
@@ -98,29 +99,11 @@ async def tag_image(call: Call) -> web.Response:
 async def remove_image(call: Call) -> web.Response:
     if not call.name.strip():
         raise InvalidArgument("image name cannot be blank")
-    _check_platform(call)
-    deleted = await remove.remove(
-        call.services.images,
-        call.name,
-        force=call.flag("force"),
-        prune_children=not call.flag("noprune"),
-        in_use=call.services.containers.registry.image_users,
-    )
-    return reply(deleted)
-
-
-def _check_platform(call: Call) -> None:
-    """What is to be removed is for the platform that was asked for, and for no other."""
-    wanted = platforms(call, "platforms")
-    if not wanted:
-        return
-    if len(wanted) > 1:
-        raise InvalidArgument("multiple platforms are not supported")
-    images = call.services.images
-    image = lookup.find(images, call.name)
-    of_platform(images, image, call.name, wanted[0])
-    if members(images, image):
-        raise Unsupported("removing one platform of an image of several is not supported: remove the image")
+    images, flags = call.services.images, {"force": call.flag("force"), "prune_children": not call.flag("noprune")}
+    in_use = call.services.containers.registry.image_users
+    if wanted := platforms(call, "platforms"):
+        return reply(await remove_platforms(images, call.name, wanted, **flags, in_use=in_use))
+    return reply(await remove.remove(images, call.name, **flags, in_use=in_use))
 
 
 async def prune_images(call: Call) -> web.Response:

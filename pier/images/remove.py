@@ -35,6 +35,11 @@ async def remove_dangling(images: Images, image: Image, in_use: InUse) -> tuple[
     return removal.records, removal.freed
 
 
+def require_unused(images: Images, image: Image, in_use: InUse) -> None:
+    """Raise Conflict where not even force would remove ``image``: for a running container, or a child image."""
+    _Removal(images, True, True, in_use).check(image, referenced=False)
+
+
 class _Removal:
     """One request's choices, and the records of what was done."""
 
@@ -50,7 +55,7 @@ class _Removal:
         image = find(self._images, name)
         if named_by_id(image.id, name):
             if _names_one_repository(self._images.store.references(image.id)):
-                self._check(image, referenced=False)
+                self.check(image, referenced=False)
                 self._untag_all(image)
             await self.delete(image, quiet=False)
         elif self._remove_name(image, name):
@@ -92,7 +97,7 @@ class _Removal:
     async def delete(self, image: Image, *, quiet: bool) -> None:
         """Remove the image itself. ``quiet``: where something is in the way, leave it without a word."""
         try:
-            self._check(image, referenced=True)
+            self.check(image, referenced=True)
         except Conflict:
             current = self._images.store.get(image.id)
             if quiet and (self._in_use(image.id) or (current is not None and not current.dangling)):
@@ -121,7 +126,7 @@ class _Removal:
         self.records += gently.records
         self.freed += gently.freed
 
-    def _check(self, image: Image, *, referenced: bool) -> None:
+    def check(self, image: Image, *, referenced: bool) -> None:
         """Raise Conflict when something is in the way: hard conflicts always, soft ones unless forced."""
         users = self._in_use(image.id)
         if self._images.store.children(image.id):

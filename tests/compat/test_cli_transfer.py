@@ -133,8 +133,14 @@ def test_one_platform_of_several(cli: Docker, pier: Pier, registry: Distribution
         assert "does not match" in client.fails("push", "--platform", "linux/s390x", image)
         assert "for-arm64" in client("history", "--no-trunc", "--platform", "linux/arm64", image).out
     pier("save", "--platform", "linux/arm64", "-o", archive, image)
-    assert "one platform" in pier.fails("rmi", "--platform", "linux/arm64", image)
-    pier("rmi", image)
+    for client in (cli, pier):
+        assert "Use --force" in client.fails("rmi", "--platform", "linux/arm64", image)
+    assert "Deleted: sha256:" in cli("rmi", "--force", "--platform", "linux/amd64", image).out
+    assert pier("image", "inspect", "-f", "{{.Architecture}}", image).out == "arm64"
+    pier("push", image)
+    assert architectures() == ["arm64"]
+    pier("rmi", "--force", "--platform", "linux/arm64", image)
+    assert "No such image" in pier.fails("rmi", image)
     cli("load", "--platform", "linux/arm64", "-i", archive)
     assert cli("image", "inspect", "-f", "{{.Architecture}}", image).out == "arm64"
     cli("rmi", image)
