@@ -34,7 +34,6 @@ from pier.registry.storages.opening import open_storage
 
 _THREADS: Final = 16
 _COUNT_PULLS_EVERY: Final = 10
-_DELIVER_EVERY: Final = 1
 _TRIM_EVERY: Final = 60
 _LOOK_AT_CERTIFICATE_EVERY: Final = 60
 
@@ -109,8 +108,8 @@ async def wire(settings: Settings) -> Instance:
     instance.periodic.append(Periodic("retention", settings.retain_every, lambda: retain_alone(registry)))
     instance.periodic.append(Periodic("memory", _TRIM_EVERY, lambda: asyncio.to_thread(memory.trim)))
     if settings.webhook:
-        registry.observers.append(webhooks.observe)
-        instance.periodic.append(Periodic("webhooks", _DELIVER_EVERY, webhooks.deliver))
+        registry.planners.append(webhooks.plan)
+        instance.working.append(webhooks.worker.run)
     if tls:
         instance.reloads.append(tls.reload)
         instance.periodic.append(Periodic("certificate", _LOOK_AT_CERTIFICATE_EVERY, tls.reload))

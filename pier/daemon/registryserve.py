@@ -4,9 +4,9 @@ import asyncio
 import signal
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -27,13 +27,17 @@ _BACKLOG: Final = 1024
 
 @dataclass(slots=True)
 class Instance:
-    """All of one process. ``reloads`` are called on SIGHUP, ``stops`` at the end, the last first."""
+    """All of one process.
+
+    ``working`` goes on until it is cancelled. ``reloads`` are called on SIGHUP, ``stops`` at the end, the last first.
+    """
 
     registry: Registry
     app: App
     health: Health
     tls: TLS | None
     periodic: list[Periodic] = field(default_factory=list)
+    working: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
     reloads: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     stops: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
@@ -54,6 +58,7 @@ async def serve(instance: Instance, began: float) -> None:
     if settings.metrics_listen:
         listening.append(await _listen(settings.metrics_listen, figures, None))
     working = [asyncio.create_task(each.run(), name=each.name) for each in instance.periodic]
+    working += [asyncio.create_task(work()) for work in instance.working]
     try:
         addresses = ",".join(_shown(each) for each in listening)
         _log.info("ready", addresses=addresses, tls=tls is not None, seconds=round(time.monotonic() - began, 3))

@@ -1,17 +1,15 @@
-"""What happened to a repository, for those who want to know: webhooks, replication, the audit log.
+"""What happened to a repository, and the work that follows from it: webhooks, replication.
 
-The verbs tell each observer in turn after the transaction and before the answer; what an observer raises is logged and
-changes nothing for the client.
+Planners are asked within the transaction that makes it happen, so that its jobs are there if it has happened, whatever
+becomes of the process a moment later.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
-from pier.log import Logger
 from pier.oci.digest import Digest
-
-_log: Final = Logger("pier.registry")
+from pier.registry.model import Job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,12 +26,6 @@ class Happening:
     at: int = 0
 
 
-Observer = Callable[[Happening], Awaitable[None]]
-
-
-async def tell(observers: Iterable[Observer], happening: Happening) -> None:
-    for observer in observers:
-        try:
-            await observer(happening)
-        except Exception:
-            _log.exception("an observer failed", kind=happening.kind, repository=happening.repository)
+Planner = Callable[[Happening], Iterable[Job]]
+"""Gives the jobs for what happens. Called in threads, more than once where a transaction is begun again; quick, and
+raises nothing."""

@@ -106,7 +106,10 @@ class User(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """Work that outlives a request: a webhook's delivery, a replication, a build. ``detail`` is JSON of its kind."""
+    """Work that outlives a request: a webhook's delivery, a replication, a build. ``detail`` is JSON of its kind.
+
+    ``kind`` may have a name behind a slash (``webhook/ci``): a queue of its own.
+    """
 
     id: str
     kind: str
@@ -115,3 +118,22 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int = 0
     last_error: str = ""
     created: int = 0
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """How a job goes, or went: what people look at when the job itself is gone.
+
+    ``name`` is the rule's (a replication, a build), ``subject`` what it was about (an image, a commit), ``note`` the
+    outcome or the error in a line; ``log`` is all that was said meanwhile, as far as it was kept.
+    """
+
+    id: str
+    kind: str
+    name: str
+    subject: str = ""
+    state: Literal["queued", "running", "done", "failed"] = "queued"
+    created: int = 0
+    started: int = 0
+    ended: int = 0
+    note: str = ""
+    log: str = ""

@@ -5,17 +5,25 @@ instances and the housekeeping call at once. They raise Unavailable where the da
 its disk is full. A *live* blob has a row that is not claimed for deletion.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
 from pier.oci.digest import Digest
-from pier.registry.model import Blob, Job, Manifest, Project, Tag, Upload, User
+from pier.registry.model import Blob, Job, Manifest, Project, Run, Tag, Upload, User
 
 CONDEMNED: Final = -1
 """The offset of an upload whose bytes go: nobody writes to it or makes a blob of it."""
 
 FINISHING: Final = -2
 """The offset of an upload that somebody makes a blob of: nobody else writes to it, or does the same."""
+
+Plan = Callable[[Digest, list[str]], Iterable[Job]]
+"""From a manifest and its tags to the jobs of what happens to them: noted in the same transaction."""
+
+
+def nothing(digest: Digest, tags: list[str]) -> Iterable[Job]:
+    """The plan where nothing is to do."""
+    return ()
 
 
 class Uploads(Protocol):
@@ -98,7 +106,13 @@ class Checks(Protocol):
 
 class Manifests(Protocol):
     async def put_manifest(
-        self, repository: str, manifest: Manifest, tags: Iterable[str], now: int, holder: str = ""
+        self,
+        repository: str,
+        manifest: Manifest,
+        tags: Iterable[str],
+        now: int,
+        holder: str = "",
+        plan: Plan = nothing,
     ) -> list[str]:
         """Store it with its references and move ``tags`` to it, all or nothing; the tags that moved or are new.
 
@@ -118,13 +132,15 @@ class Manifests(Protocol):
     async def pulled(self, repository: str, counts: dict[str, int], now: int) -> None:
         """Note pulls, gathered for a while: references with how often."""
 
-    async def delete_manifest(self, repository: str, digest: Digest, keep: int = 0) -> list[str]:
+    async def delete_manifest(self, repository: str, digest: Digest, keep: int = 0, plan: Plan = nothing) -> list[str]:
         """Its blobs stay until ``keep`` at least. With its tags, which are returned.
 
         Raises Refusal: MANIFEST_UNKNOWN; DENIED for an immutable tag, or while an index refers to it.
         """
 
-    async def delete_tag(self, repository: str, name: str, keep: int = 0, only: Tag | None = None) -> Digest:
+    async def delete_tag(
+        self, repository: str, name: str, keep: int = 0, only: Tag | None = None, plan: Plan = nothing
+    ) -> Digest:
         """Also its manifest, where that has no other tag and no index or subject needs it.
 
         ``only``: as it was then, not pushed since. Raises Refusal: MANIFEST_UNKNOWN, DENIED for an immutable tag.
@@ -133,7 +149,9 @@ class Manifests(Protocol):
     async def untagged(self, repository: str, pushed_before: int) -> list[Manifest]:
         """Those without a tag that no index and no subject needs, without their data."""
 
-    async def delete_untagged(self, repository: str, digest: Digest, pushed_before: int, keep: int = 0) -> bool:
+    async def delete_untagged(
+        self, repository: str, digest: Digest, pushed_before: int, keep: int = 0, plan: Plan = nothing
+    ) -> bool:
         """Delete one of :meth:`untagged`; False where it is none any more."""
 
     async def tags(self, repository: str, after: str = "", limit: int = 0) -> list[Tag]:
@@ -191,6 +209,14 @@ class Jobs(Protocol):
     async def put_off_job(self, id: str, due: int, error: str) -> None: ...
 
     async def jobs(self, kinds: tuple[str, ...] = ()) -> list[Job]: ...
+
+    async def put_run(self, run: Run, keep: int = 100) -> None:
+        """Note how a job goes or went. Of one kind and name only the newest ``keep`` stay."""
+
+    async def run(self, id: str) -> Run | None: ...
+
+    async def runs(self, kind: str = "", name: str = "", limit: int = 100) -> list[Run]:
+        """The newest first, without their logs."""
 
 
 class Records(Uploads, Blobs, Checks, Manifests, Access, Jobs, Protocol):

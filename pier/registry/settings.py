@@ -24,6 +24,19 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     events: tuple[Literal["push", "delete"], ...] = ("push", "delete")
 
 
+class Remote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Another registry. A path in ``url`` goes before the names of repositories there.
+
+    ``insecure``: it may show any certificate. Others than the system's authorities are in ``/etc/docker/certs.d``.
+    """
+
+    url: Annotated[str, Meta(pattern=r"^https?://[^/@?#]+(/[^?#]*)?$")]
+    username: str = ""
+    password: str = ""
+    password_file: str = ""
+    insecure: bool = False
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Seconds and bytes, where nothing else is said."""
 

@@ -1,5 +1,6 @@
 """Work that outlives a request, and which instance does what."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from pier.metadata.registry.transaction import Transaction, marks
@@ -11,6 +12,11 @@ _COLUMNS: Final = "id, kind, detail, due, attempts, last_error, created"
 def add(sql: Transaction, job: Job) -> None:
     row = (job.id, job.kind, job.detail, job.due, job.attempts, job.last_error, job.created)
     sql.execute(f"INSERT INTO jobs ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+
+
+def add_all(sql: Transaction, jobs: Iterable[Job]) -> None:
+    for job in jobs:
+        add(sql, job)
 
 
 def take(sql: Transaction, kinds: tuple[str, ...], now: int, until: int) -> Job | None:

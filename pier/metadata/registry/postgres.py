@@ -9,7 +9,9 @@ import random
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import Any, Final, TypeVar
+from weakref import WeakValueDictionary
 
 import psycopg
 from psycopg import errors
@@ -69,6 +71,7 @@ class PostgresDatabase:
             kwargs={"connect_timeout": int(_PATIENCE), "application_name": "pier-registry"},
         )
         self._threads = ThreadPoolExecutor(_CONNECTIONS, thread_name_prefix="records")
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._ended = False
 
     def start(self) -> None:
@@ -92,9 +95,12 @@ class PostgresDatabase:
         except (psycopg.Error, PoolTimeout) as error:
             raise self._kind(error) from error
 
-    async def write(self, work: Callable[[Transaction], T]) -> T:
-        self._check_open()
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._write, work)
+    async def write(self, work: Callable[[Transaction], T], among: str = "") -> T:
+        """Who waits for others takes no connection: those who share nothing with them go on."""
+        loop = asyncio.get_running_loop()
+        async with self._turns.setdefault(among, asyncio.Lock()) if among else nullcontext():
+            self._check_open()
+            return await loop.run_in_executor(self._threads, self._write, work)
 
     def _write(self, work: Callable[[Transaction], T]) -> T:
         for attempt in range(1, _ATTEMPTS + 1):

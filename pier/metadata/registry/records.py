@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable
 
-from pier.metadata.registry import access, blobs, checks, jobs, links, manifests, tags, uploads
-from pier.metadata.registry.transaction import Database
+from pier.metadata.registry import access, blobs, checks, jobs, links, manifests, runs, tags, uploads
+from pier.metadata.registry.transaction import Database, Transaction
 from pier.oci.digest import Digest
-from pier.registry.model import Blob, Job, Manifest, Project, Tag, Upload, User
+from pier.registry.model import Blob, Job, Manifest, Project, Run, Tag, Upload, User
+from pier.registry.names import project
+from pier.registry.records import Plan, nothing
 
 
 class SqlRecords:
@@ -32,23 +34,29 @@ class SqlRecords:
         return await self._read(lambda sql: uploads.stale(sql, touched_before, limit))
 
     async def add_blob(self, repository: str, upload_id: str, blob: Blob, lease: int, holder: str = "") -> Blob:
-        return await self._write(lambda sql: blobs.add(sql, repository, upload_id, blob, lease, holder))
+        return await self._write(
+            lambda sql: blobs.add(sql, repository, upload_id, blob, lease, holder), project(repository)
+        )
 
     async def blob(self, repository: str, digest: Digest, lease: int = 0, holder: str = "") -> Blob | None:
         if lease:
-            return await self._write(lambda sql: blobs.keep(sql, repository, digest, lease, holder))
+            return await self._write(
+                lambda sql: blobs.keep(sql, repository, digest, lease, holder), project(repository)
+            )
         return await self._read(lambda sql: blobs.find(sql, repository, digest))
 
     async def mount_blob(
         self, repository: str, source: str, digest: Digest, lease: int, holder: str = ""
     ) -> Blob | None:
-        return await self._write(lambda sql: blobs.mount(sql, repository, source, digest, lease, holder))
+        return await self._write(
+            lambda sql: blobs.mount(sql, repository, source, digest, lease, holder), project(repository)
+        )
 
     async def homes(self, digest: Digest, limit: int) -> list[str]:
         return await self._read(lambda sql: blobs.homes(sql, digest, limit))
 
     async def unlink_blob(self, repository: str, digest: Digest) -> bool:
-        return await self._write(lambda sql: blobs.unlink(sql, repository, digest))
+        return await self._write(lambda sql: blobs.unlink(sql, repository, digest), project(repository))
 
     async def end_leases(self, now: int, limit: int) -> int:
         return await self._write(lambda sql: blobs.end_leases(sql, now, limit))
@@ -81,14 +89,26 @@ class SqlRecords:
         return await self._read(checks.dangling)
 
     async def put_manifest(
-        self, repository: str, manifest: Manifest, names: Iterable[str], now: int, holder: str = ""
+        self,
+        repository: str,
+        manifest: Manifest,
+        names: Iterable[str],
+        now: int,
+        holder: str = "",
+        plan: Plan = nothing,
     ) -> list[str]:
         wanted = list(names)
-        return await self._write(lambda sql: manifests.put(sql, repository, manifest, wanted, now, holder))
+
+        def put(sql: Transaction) -> list[str]:
+            moved = manifests.put(sql, repository, manifest, wanted, now, holder)
+            jobs.add_all(sql, plan(manifest.digest, wanted))
+            return moved
+
+        return await self._write(put, project(repository))
 
     async def release(self, repository: str, digests: Iterable[Digest], holder: str) -> None:
         wanted = list(digests)
-        await self._write(lambda sql: links.release(sql, repository, wanted, holder))
+        await self._write(lambda sql: links.release(sql, repository, wanted, holder), project(repository))
 
     async def manifest(self, repository: str, reference: str) -> Manifest | None:
         return await self._read(lambda sql: manifests.find(sql, repository, reference))
@@ -96,17 +116,36 @@ class SqlRecords:
     async def pulled(self, repository: str, counts: dict[str, int], now: int) -> None:
         await self._write(lambda sql: manifests.pulled(sql, repository, counts, now))
 
-    async def delete_manifest(self, repository: str, digest: Digest, keep: int = 0) -> list[str]:
-        return await self._write(lambda sql: manifests.delete(sql, repository, digest, keep))
+    async def delete_manifest(self, repository: str, digest: Digest, keep: int = 0, plan: Plan = nothing) -> list[str]:
+        def delete(sql: Transaction) -> list[str]:
+            tags = manifests.delete(sql, repository, digest, keep)
+            jobs.add_all(sql, plan(digest, tags))
+            return tags
 
-    async def delete_tag(self, repository: str, name: str, keep: int = 0, only: Tag | None = None) -> Digest:
-        return await self._write(lambda sql: manifests.delete_tag(sql, repository, name, keep, only))
+        return await self._write(delete, project(repository))
+
+    async def delete_tag(
+        self, repository: str, name: str, keep: int = 0, only: Tag | None = None, plan: Plan = nothing
+    ) -> Digest:
+        def delete(sql: Transaction) -> Digest:
+            digest = manifests.delete_tag(sql, repository, name, keep, only)
+            jobs.add_all(sql, plan(digest, [name]))
+            return digest
+
+        return await self._write(delete, project(repository))
 
     async def untagged(self, repository: str, pushed_before: int) -> list[Manifest]:
         return await self._read(lambda sql: manifests.untagged(sql, repository, pushed_before))
 
-    async def delete_untagged(self, repository: str, digest: Digest, pushed_before: int, keep: int = 0) -> bool:
-        return await self._write(lambda sql: manifests.delete_untagged(sql, repository, digest, pushed_before, keep))
+    async def delete_untagged(
+        self, repository: str, digest: Digest, pushed_before: int, keep: int = 0, plan: Plan = nothing
+    ) -> bool:
+        def delete(sql: Transaction) -> bool:
+            gone = manifests.delete_untagged(sql, repository, digest, pushed_before, keep)
+            jobs.add_all(sql, plan(digest, []) if gone else ())
+            return gone
+
+        return await self._write(delete, project(repository))
 
     async def tags(self, repository: str, after: str = "", limit: int = 0) -> list[Tag]:
         return await self._read(lambda sql: tags.listing(sql, repository, after, limit))
@@ -173,6 +212,15 @@ class SqlRecords:
 
     async def jobs(self, kinds: tuple[str, ...] = ()) -> list[Job]:
         return await self._read(lambda sql: jobs.listing(sql, kinds))
+
+    async def put_run(self, run: Run, keep: int = 100) -> None:
+        await self._write(lambda sql: runs.put(sql, run, keep))
+
+    async def run(self, id: str) -> Run | None:
+        return await self._read(lambda sql: runs.find(sql, id))
+
+    async def runs(self, kind: str = "", name: str = "", limit: int = 100) -> list[Run]:
+        return await self._read(lambda sql: runs.listing(sql, kind, name, limit))
 
     async def lock(self, name: str, holder: str, now: int, until: int) -> bool:
         return await self._write(lambda sql: jobs.lock(sql, name, holder, now, until))

@@ -52,6 +52,13 @@ MIGRATIONS: Final[list[list[str]]] = [
     ],
     # holders: for whom the lease is, as ",mark" of each; ",*" for nobody in particular.
     ["ALTER TABLE links ADD COLUMN holders TEXT NOT NULL DEFAULT ',*'"],
+    [
+        """CREATE TABLE runs (
+            id TEXT PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, subject TEXT NOT NULL, state TEXT NOT NULL,
+            created INTEGER NOT NULL, started INTEGER NOT NULL, ended INTEGER NOT NULL, note TEXT NOT NULL,
+            log TEXT NOT NULL)""",
+        "CREATE INDEX runs_by_name ON runs(kind, name, created)",
+    ],
 ]
 
 

@@ -102,7 +102,8 @@ class SqliteDatabase:
         finally:
             self._idle.put(connection)
 
-    async def write(self, work: Callable[[Transaction], T]) -> T:
+    async def write(self, work: Callable[[Transaction], T], among: str = "") -> T:
+        """There is one writer: whatever they are ``among``, they take turns."""
         self._check_open()
         write = _Write(work)
         self._waiting.put(write)

@@ -12,9 +12,10 @@ MEDIA_TYPE: Final = "application/vnd.docker.distribution.events.v1+json"
 SIGNATURE: Final = "X-Hub-Signature-256"
 
 
-def envelope(happening: Happening, id: str) -> bytes:
-    """Distribution's notification: an event for each tag, or one for a manifest without."""
-    return json.dumps({"events": [_event(happening, id, tag) for tag in happening.tags or ("",)]}).encode()
+def envelope(happening: Happening, id: str, service: str) -> bytes:
+    """Distribution's notification: an event for each tag, or one for a manifest without. ``service``: this registry."""
+    events = [{**_event(happening, id, tag), "source": {"addr": service}} for tag in happening.tags or ("",)]
+    return json.dumps({"events": events}).encode()
 
 
 def signature(secret: str, body: bytes) -> str:

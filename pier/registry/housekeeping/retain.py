@@ -10,8 +10,8 @@ from pier.log import Logger
 from pier.oci.digest import Digest
 from pier.registry import names
 from pier.registry.deps import Registry
-from pier.registry.happenings import Happening, tell
 from pier.registry.housekeeping.rules import expired, of_repository, untagged_before
+from pier.registry.manifests.delete import deletion
 from pier.registry.model import Project, Tag
 from pier.registry.refusals import Code, Refusal
 
@@ -76,12 +76,12 @@ async def _tags(registry: Registry, project: Project, repository: str, dry_run: 
 
 async def _deleted(registry: Registry, tag: Tag) -> bool:
     try:
-        digest = await registry.records.delete_tag(tag.repository, tag.name, registry.keep(), tag)
+        plan = deletion(registry, tag.repository, BY)
+        await registry.records.delete_tag(tag.repository, tag.name, registry.keep(), tag, plan)
     except Refusal as error:
         if error.code in (Code.MANIFEST_UNKNOWN, Code.DENIED):
             return False  # it was pushed again, or was made immutable
         raise
-    await _tell(registry, tag.repository, digest, tag.name)
     return True
 
 
@@ -89,15 +89,8 @@ async def _untagged(registry: Registry, project: Project, repository: str, dry_r
     before = untagged_before(project, registry.now(), registry.settings.lease)
     if before is None:
         return
+    plan = deletion(registry, repository, BY)
     for manifest in await registry.records.untagged(repository, before):
         digest = manifest.digest
-        if dry_run:
+        if dry_run or await registry.records.delete_untagged(repository, digest, before, registry.keep(), plan):
             yield Doomed(repository, "", digest)
-        elif await registry.records.delete_untagged(repository, digest, before, registry.keep()):
-            await _tell(registry, repository, digest)
-            yield Doomed(repository, "", digest)
-
-
-async def _tell(registry: Registry, repository: str, digest: Digest, *tags: str) -> None:
-    happening = Happening(kind="delete", repository=repository, digest=digest, tags=tags, by=BY, at=registry.now())
-    await tell(registry.observers, happening)

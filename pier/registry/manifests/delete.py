@@ -3,8 +3,10 @@
 from pier.oci.digest import Digest, is_digest
 from pier.registry import names
 from pier.registry.deps import Registry
-from pier.registry.happenings import Happening, tell
+from pier.registry.happenings import Happening
 from pier.registry.manifests.get import unknown
+from pier.registry.model import Job
+from pier.registry.records import Plan
 
 
 async def delete(registry: Registry, repository: str, reference: str, by: str = "") -> Digest:
@@ -13,17 +15,21 @@ async def delete(registry: Registry, repository: str, reference: str, by: str = 
     Returns what went, or lost its tag. Raises Refusal: MANIFEST_UNKNOWN, DENIED.
     """
     names.repository(repository)
-    keep = registry.keep()
+    keep, plan = registry.keep(), deletion(registry, repository, by)
     if is_digest(reference):
-        digest = Digest(reference)
-        tags = await registry.records.delete_manifest(repository, digest, keep)
-    elif ":" in reference:
+        await registry.records.delete_manifest(repository, Digest(reference), keep, plan)
+        return Digest(reference)
+    if ":" in reference:
         raise unknown(reference)
-    else:
-        digest = await registry.records.delete_tag(repository, reference, keep)
-        tags = [reference]
-    happening = Happening(
-        kind="delete", repository=repository, digest=digest, tags=tuple(tags), by=by, at=registry.now()
-    )
-    await tell(registry.observers, happening)
-    return digest
+    return await registry.records.delete_tag(repository, reference, keep, plan=plan)
+
+
+def deletion(registry: Registry, repository: str, by: str) -> Plan:
+    """What is to do after a manifest of ``repository`` has gone, or a tag of it."""
+
+    def plan(digest: Digest, tags: list[str]) -> list[Job]:
+        return registry.plan(
+            Happening(kind="delete", repository=repository, digest=digest, tags=tuple(tags), by=by, at=registry.now())
+        )
+
+    return plan

@@ -9,7 +9,7 @@ from pier.errors import InvalidArgument
 from pier.oci.digest import Digest, parse_digest
 from pier.registry import names
 from pier.registry.deps import Registry
-from pier.registry.happenings import Happening, tell
+from pier.registry.happenings import Happening
 from pier.registry.manifests import document
 from pier.registry.model import Manifest
 from pier.registry.refusals import Code, Refusal
@@ -46,7 +46,6 @@ async def put(
         )
     now = registry.now()
     manifest = msgspec.structs.replace(await _here(registry, repository, manifest, elsewhere), pushed=now)
-    moved = await _stored(registry, repository, manifest, tags, holder)
     happening = Happening(
         kind="push",
         repository=repository,
@@ -57,17 +56,24 @@ async def put(
         by=by,
         at=now,
     )
-    await tell(registry.observers, happening)
+    moved = await _stored(registry, happening, manifest, holder)
     return Stored(manifest, moved)
 
 
-async def _stored(registry: Registry, repository: str, manifest: Manifest, tags: list[str], holder: str) -> list[str]:
+async def _stored(registry: Registry, happening: Happening, manifest: Manifest, holder: str) -> list[str]:
     """A push that is denied gives back what it has brought: it would count towards the project's quota."""
     try:
-        return await registry.records.put_manifest(repository, manifest, tags, manifest.pushed, holder)
+        return await registry.records.put_manifest(
+            happening.repository,
+            manifest,
+            happening.tags,
+            manifest.pushed,
+            holder,
+            plan=lambda digest, tags: registry.plan(happening),
+        )
     except Refusal as refusal:
         if refusal.code is Code.DENIED:
-            await registry.records.release(repository, [each.digest for each in manifest.references], holder)
+            await registry.records.release(happening.repository, [each.digest for each in manifest.references], holder)
         raise
 
 

@@ -1,0 +1,130 @@
+"""Who does the jobs: of each kind some at once, again after a failure, and never two instances one.
+
+A job belongs to whoever took it for :data:`LEASE` seconds, which are renewed while it goes on; an instance that dies
+gives it up by that. Kinds are queues: what is slow in one keeps nothing of another waiting.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from pier.errors import PierError
+from pier.log import Logger
+from pier.registry.deps import Registry
+from pier.registry.model import Job
+
+LEASE: Final = 60
+_POLL: Final = 1.0
+_STOPPED: Final = "the registry was stopped"
+_log: Final = Logger("pier.registry")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """``perform`` does a job, or raises why not; it may be cancelled at any time, and be asked for the same job again.
+
+    ``at_once``: so many in this instance. A job that failed is tried again after 2, 4, 8... seconds, at most
+    ``longest_pause``, until it has failed ``attempts`` times. ``give_up`` is told then.
+    """
+
+    perform: Callable[[Job], Awaitable[None]]
+    at_once: int = 1
+    attempts: int = 15
+    longest_pause: int = 3600
+    give_up: Callable[[Job, str], Awaitable[None]] | None = None
+
+
+class Worker:
+    """``family`` is what the kinds' names begin with, before a slash. One a family and process; not for two tasks."""
+
+    def __init__(self, registry: Registry, family: str, kinds: Mapping[str, Kind]) -> None:
+        self._registry = registry
+        self._family = family
+        self._kinds = {f"{family}/{name}": kind for name, kind in kinds.items()}
+        self._going: dict[asyncio.Task[None], str] = {}
+
+    async def run(self) -> None:
+        """Until cancelled; what is going on then is given back."""
+        try:
+            with suppress(PierError):
+                await self._end_strangers()
+            while True:
+                try:
+                    while await self._take():
+                        pass
+                except PierError as error:
+                    _log.warning("jobs cannot be taken", family=self._family, reason=error.message)
+                await asyncio.sleep(_POLL)
+        finally:
+            for task in self._going:
+                task.cancel()
+            await asyncio.gather(*self._going, return_exceptions=True)
+
+    async def _end_strangers(self) -> None:
+        """Jobs of what is not in the settings any more."""
+        for job in await self._registry.records.jobs():
+            if job.kind.partition("/")[0] == self._family and job.kind not in self._kinds:
+                await self._registry.records.end_job(job.id)
+
+    async def _take(self) -> bool:
+        """Begin one job, if there is one that may."""
+        busy = list(self._going.values())
+        free = tuple(name for name, kind in self._kinds.items() if busy.count(name) < kind.at_once)
+        now = self._registry.now()
+        job = await self._registry.records.take_job(free, now, now + LEASE) if free else None
+        if job is not None:
+            task = asyncio.create_task(self._work(job), name=job.kind)
+            self._going[task] = job.kind
+            task.add_done_callback(self._ended)
+        return job is not None
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        del self._going[task]
+        if not task.cancelled() and (error := task.exception()):
+            _log.warning("a job's end is not noted; it will be done again", kind=task.get_name(), reason=str(error))
+
+    async def _work(self, job: Job) -> None:
+        records = self._registry.records
+        try:
+            error = await self._performed(job)
+        except asyncio.CancelledError:  # whoever starts next need not wait for our time to end
+            with suppress(PierError):
+                await records.put_off_job(job.id, self._registry.now(), _STOPPED)
+            raise
+        if not error:
+            await records.end_job(job.id)
+        elif job.attempts + 1 < self._kinds[job.kind].attempts:
+            pause = min(2 ** (job.attempts + 1), self._kinds[job.kind].longest_pause)
+            await records.put_off_job(job.id, self._registry.now() + pause, error)
+        else:
+            await self._given_up(job, error)
+
+    async def _performed(self, job: Job) -> str:
+        """Why it failed; empty where it did not."""
+        renewing = asyncio.create_task(self._renew(job))
+        try:
+            await self._kinds[job.kind].perform(job)
+        except PierError as error:
+            return error.message or type(error).__name__
+        except Exception as error:
+            _log.exception("a job failed", kind=job.kind)
+            return f"internal error: {error}"
+        finally:
+            renewing.cancel()
+            await asyncio.gather(renewing, return_exceptions=True)
+        return ""
+
+    async def _renew(self, job: Job) -> None:
+        while True:
+            await asyncio.sleep(LEASE / 3)
+            with suppress(PierError):
+                await self._registry.records.put_off_job(job.id, self._registry.now() + LEASE, job.last_error)
+
+    async def _given_up(self, job: Job, error: str) -> None:
+        _log.warning("a job was given up", kind=job.kind, attempts=job.attempts + 1, reason=error)
+        give_up = self._kinds[job.kind].give_up
+        if give_up is not None:
+            await give_up(job, error)
+        await self._registry.records.end_job(job.id)

@@ -1,0 +1,56 @@
+"""Other registries: what is pulled through, and replicated from and to."""
+
+from pathlib import Path
+from typing import Final
+
+from yarl import URL
+
+from pier.errors import InvalidArgument
+from pier.oci.reference import Reference
+from pier.registry.settings import Remote
+from pier.remote.repository import Repository
+from pier.remote.resolver import HUB, HUB_REGISTRY, Endpoint
+from pier.remote.settings import Credentials
+from pier.remote.settings import Settings as ClientSettings
+from pier.remote.transport import Transport
+from pier.version import VERSION
+
+_HUBS: Final = frozenset({HUB, "index.docker.io", HUB_REGISTRY})
+AGENT: Final = f"pier-registry/{VERSION}"
+
+
+class Remotes:
+    """The connections to them. Make it inside the loop that uses it, and ``stop`` it there."""
+
+    def __init__(self, settings: ClientSettings | None = None) -> None:
+        self._transport = Transport(settings or ClientSettings(user_agent=AGENT))
+
+    def repository(self, remote: Remote, name: str, *, push: bool = False) -> Repository:
+        """``name`` there, for :mod:`pier.remote.fetch` and :mod:`pier.remote.push`; nobody is asked yet.
+
+        Tokens are kept in it: it is for more than one question. Raises InvalidArgument where the password cannot be
+        read.
+        """
+        url = URL(remote.url)
+        if url.host in _HUBS:
+            url = url.with_host(HUB_REGISTRY)
+            name = name if "/" in name else f"library/{name}"
+        endpoint = Endpoint(url.origin(), verify=not remote.insecure, prefix=url.path.strip("/"))
+        reference = Reference(url.authority, name)
+        return Repository(self._transport, endpoint, reference, [], credentials(remote), push=push)
+
+    async def stop(self) -> None:
+        await self._transport.close()
+
+
+def credentials(remote: Remote) -> Credentials | None:
+    """Who we are there. The password's file is read again each time. Raises InvalidArgument."""
+    if not remote.username:
+        return None
+    password = remote.password
+    if remote.password_file:
+        try:
+            password = Path(remote.password_file).read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidArgument(f"cannot read the password in {remote.password_file}: {error}") from error
+    return Credentials(remote.username, password)
