@@ -5,9 +5,11 @@ import logging
 from contextlib import suppress
 from typing import Any, Final
 
-from aiohttp import web
+from aiohttp import StreamReader, web
+from aiohttp.http import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 
+from pier.errors import InvalidArgument
 from pier.registry.http.app import App, handle
 
 _FIRST_REQUEST: Final = 30.0
@@ -18,13 +20,14 @@ _BUFFER: Final = 64 << 10
 
 
 class Connection(RequestHandler):
-    """One client. Who connects and says nothing is let go."""
+    """One client. Who connects and says nothing is let go; so is who stops making sense in the midst of a body."""
 
-    __slots__ = ("_silence", "busy")
+    __slots__ = ("_body", "_silence", "busy")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._silence: asyncio.TimerHandle | None = None
+        self._body: StreamReader | None = None
         self.busy = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -35,10 +38,24 @@ class Connection(RequestHandler):
         self._spoke()
         super().connection_lost(exc)
 
-    def begin(self) -> None:
+    def data_received(self, data: bytes) -> None:
+        """The framework queues what it cannot read as another request, which would wait for this one's body."""
+        super().data_received(data)
+        body = self._body
+        nonsense = self._messages and not isinstance(self._messages[-1][0], RawRequestMessage)
+        if nonsense and body is not None and not body.is_eof():
+            body.set_exception(InvalidArgument("the request's body is not encoded as its head says"))
+            self.close()
+
+    def begin(self, body: StreamReader) -> None:
         """A whole request's head has come."""
         self._spoke()
+        self._body = body
         self.busy = True
+
+    def end(self) -> None:
+        self._body = None
+        self.busy = False
 
     def _spoke(self) -> None:
         if self._silence is not None:
@@ -77,13 +94,13 @@ class Server(web.Server):
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         connection = request.protocol
         assert isinstance(connection, Connection)
-        connection.begin()
+        connection.begin(request.content)
         self._under_way += 1
         self._quiet.clear()
         try:
             return await handle(self._app, request)
         finally:
-            connection.busy = False
+            connection.end()
             self._under_way -= 1
             if not self._under_way:
                 self._quiet.set()
