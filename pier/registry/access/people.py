@@ -1,5 +1,7 @@
 """Who there is: users and robots of the records, and of an htpasswd file. What is known may be two seconds old."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,7 +15,7 @@ from pier.registry.access.recent import Recent
 from pier.registry.deps import Registry
 from pier.registry.model import User
 from pier.registry.principal import Refused
-from pier.registry.refusals import Code
+from pier.registry.refusals import Code, Refusal
 
 _FRESH: Final = 2.0
 WRONG: Final = "incorrect username or password"
@@ -58,13 +60,24 @@ class People:
             return account
         if account and self._passwords.checking(name, password, secret):
             return await self._checked(account, name, password)
-        self._limits.login(address, name)
+        with self.refusing(address, name):
+            self._limits.login(address, name)
         if not await self._passwords.right(name, password, secret) or account is None:
             self._audit.note("login", who=_shown(name), address=address, result=Code.UNAUTHORIZED.value)
             raise Refused(Code.UNAUTHORIZED, WRONG, who=_shown(name))
         self._limits.right(address, name)
         self._audit.note("login", who=name, address=address, result="ok")
         return account
+
+    @contextmanager
+    def refusing(self, address: str, name: str = "") -> Iterator[None]:
+        """What is refused here is a login, and the first one of an address in a minute stands in the audit log."""
+        try:
+            yield
+        except Refusal as refusal:
+            if self._limits.noteworthy(address):
+                self._audit.note("login", who=_shown(name), address=address, result=refusal.code.value)
+            raise
 
     async def _checked(self, account: Account, name: str, password: str) -> Account:
         """As the first of several requests at once was answered."""

@@ -37,7 +37,8 @@ class TokenPage:
 
     async def answer(self, request: web.BaseRequest, caller: Caller) -> web.StreamResponse:
         """Raises Refusal: UNAUTHORIZED for wrong credentials, TOOMANYREQUESTS; InvalidArgument for nonsense."""
-        self._limits.request(caller.address)
+        with self._people.refusing(caller.address):
+            self._limits.request(caller.address)
         match request.method:
             case "GET":
                 account = await self._guard.sign_in(caller)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 from pier.oci import mediatypes
 from pier.oci.digest import sha256
@@ -96,3 +97,27 @@ async def test_a_file_that_was_moved_away(tmp_path: Path) -> None:
                 pass
         await act(registry)
     assert '"event": "delete"' in await asyncio.to_thread(file.read_text)
+
+
+@pytest.mark.parametrize("limit", [{"failed_logins": 3}, {"rate_address": 1, "rate_burst": 3}])
+async def test_logins_that_come_too_often(limit: dict[str, int], tmp_path: Path) -> None:
+    """The first of an address that is turned away is a line, those of the next minute are not."""
+    (tmp_path / "pier-registry").mkdir()
+    await settle(f"sqlite://{tmp_path}/pier-registry/registry.db")
+    file = tmp_path / "audit.log"
+    async with (
+        pier_registry(tmp_path, audit_log=file, trusted_proxies=["127.0.0.0/8"], **limit) as registry,
+        aiohttp.ClientSession(f"http://{registry.host}") as http,
+    ):
+        seen = []
+        for address in ("192.0.2.1", "192.0.2.2"):
+            for number in range(8):
+                headers = {**basic("cat", f"wrong{number}"), "X-Forwarded-For": address}
+                async with http.get("/token", headers=headers) as answer:
+                    seen.append(answer.status)
+            assert set(seen) == {401, 429} and seen.count(429) >= 3
+    lines = [json.loads(line) for line in (await asyncio.to_thread(file.read_text)).splitlines()]
+    turned = [each for each in lines if each["result"] == "TOOMANYREQUESTS"]
+    assert [(each["event"], each["address"]) for each in turned] == [("login", "192.0.2.1"), ("login", "192.0.2.2")]
+    assert all(each["event"] == "login" for each in lines) and len(lines) == seen.count(401) + 2
+    assert [each.get("who") for each in turned] == (["cat", "cat"] if "failed_logins" in limit else [None, None])
