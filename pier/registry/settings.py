@@ -37,6 +37,41 @@ class Remote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     insecure: bool = False
 
 
+class Upstream(Remote, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[[upstream]]``: a registry that is pulled through; repositories that begin with ``name`` come from it.
+
+    ``names``: globs of the repositories there that may. ``ttl``: seconds that a tag is believed before the upstream is
+    asked again. ``default``: what is not here and has no upstream's name before it comes from there, as of a mirror.
+    """
+
+    name: Annotated[str, Meta(pattern="^[a-z0-9]+([._-][a-z0-9]+)*$", max_length=64)]
+    names: Texts = ("*",)
+    ttl: Count = 60
+    default: bool = False
+
+
+class Replication(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[[replication]]``: what is copied to another registry (push) or from one (pull).
+
+    ``names`` are globs of repositories where they come from, ``tags`` of tags; ``!`` before one leaves out. ``prefix``
+    goes before the names of the copies. ``on_push`` is for push alone. ``every`` (seconds) or ``at`` (HH:MM by the
+    host's clock) go over all there is; neither: when an administrator says so. ``deletions``: tags that are gone go on
+    the other side too. ``referrers``: so do signatures, bills of materials and the like.
+    """
+
+    name: Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9._-]{0,62}$")]
+    direction: Literal["push", "pull"]
+    remote: Remote
+    names: Texts = ("*",)
+    tags: Texts = ("*",)
+    prefix: str = ""
+    on_push: bool = True
+    every: Count = 0
+    at: Annotated[str, Meta(pattern="^(([01][0-9]|2[0-3]):[0-5][0-9])?$")] = ""
+    deletions: bool = False
+    referrers: bool = True
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Seconds and bytes, where nothing else is said."""
 
@@ -108,6 +143,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Meta(description="File of who pulled, pushed, deleted, was refused; - for lines in the log (default: none)"),
     ] = ""
     failed_logins: Annotated[Count, Meta(description="Wrong passwords a minute of one address (0: any number)")] = 20
+    upstream: Annotated[tuple[Upstream, ...], Meta(description="Tables of registries that are pulled through")] = ()
+    upstream_size: Annotated[
+        Count, Meta(description="Bytes that what was pulled through may take (0: any number); least used goes first")
+    ] = 50_000_000_000
     webhook: Annotated[
         tuple[Webhook, ...], Meta(description="Tables of services that are told of pushes and deletions")
+    ] = ()
+    replication: Annotated[
+        tuple[Replication, ...], Meta(description="Tables of what is copied to and from other registries")
     ] = ()

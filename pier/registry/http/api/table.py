@@ -9,7 +9,7 @@ from aiohttp import web
 from pier.errors import Conflict, InvalidArgument, NotFound
 from pier.registry.access.gate import Gate
 from pier.registry.deps import Registry
-from pier.registry.http.api import catalogue, people, projects
+from pier.registry.http.api import catalogue, jobs, people, projects
 from pier.registry.http.api.asking import Ask
 from pier.registry.http.replies import document, no_such_page, wrong_method
 from pier.registry.principal import Caller
@@ -33,6 +33,11 @@ TABLE: Final[Mapping[str, Methods]] = {
     "repositories/*/tags": {"GET": catalogue.tags},
     "repositories/*/tags/*": {"GET": catalogue.manifest},
     "repositories/*/manifests/*": {"GET": catalogue.manifest},
+    "jobs": {"GET": jobs.jobs},
+    "runs": {"GET": jobs.runs},
+    "runs/*": {"GET": jobs.run},
+    "replications": {"GET": jobs.replications},
+    "replications/*/run": {"POST": jobs.replicate},
     "search": {"GET": catalogue.search},
 }
 
