@@ -16,6 +16,7 @@ from pier.oci.wildcards import joined, split
 
 _SPACE: Final = " \t\n\v\f\r\x85\xa0"
 _BAD: Final = "syntax error in pattern"
+_LONGEST: Final = 4096  # PATH_MAX
 
 
 def parse_ignore(data: bytes) -> tuple[str, ...]:
@@ -57,7 +58,9 @@ class Matcher:
         return bool(self._patterns)
 
     def excludes(self, path: str, is_dir: bool = False) -> bool:
-        """Whether the path is left out, by itself or with a folder above it."""
+        """Whether the path is left out, by itself or with a folder above it; not one longer than any file's can be."""
+        if len(path) >= _LONGEST:
+            return False
         above = self._folder(path.rpartition("/")[0])
         if not self._any.matches(path):
             return above[0]
@@ -69,11 +72,13 @@ class Matcher:
 
     def _folder(self, path: str) -> tuple[bool, tuple[bool, ...]]:
         """Whether a folder is left out, and which patterns matched it or what is above it."""
-        known = self._folders.get(path)
-        if known is None:
-            above = self._folder(path.rpartition("/")[0])
-            known = self._decide(path, above[1]) if self._any.matches(path) else above
-            self._folders[path] = known
+        unknown: list[str] = []
+        while (known := self._folders.get(path)) is None:
+            unknown.append(path)
+            path = path.rpartition("/")[0]
+        for folder in reversed(unknown):
+            known = self._decide(folder, known[1]) if self._any.matches(folder) else known
+            self._folders[folder] = known
         return known
 
     def _decide(self, path: str, above: tuple[bool, ...]) -> tuple[bool, tuple[bool, ...]]:

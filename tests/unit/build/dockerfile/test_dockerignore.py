@@ -81,3 +81,10 @@ BELOW = [
 @pytest.mark.parametrize(("patterns", "folder", "may"), BELOW)
 def test_which_folders_must_be_looked_into(patterns: tuple[str, ...], folder: str, may: bool) -> None:
     assert Matcher(patterns).may_contain_included(folder) is may
+
+
+def test_paths_of_many_folders() -> None:
+    """More of them than calls can be nested; and what is longer than any file's path is not looked at."""
+    matcher = Matcher(("x", "**/y"))
+    assert matcher.excludes("d/" * 2_000 + "y") and not matcher.excludes("d/" * 2_000 + "z")
+    assert matcher.excludes("x/" + "d/" * 2_000) and not matcher.excludes("x/" + "d/" * 1_000_000)
