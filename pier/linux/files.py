@@ -20,7 +20,9 @@ _RESOLVE_NO_MAGICLINKS: Final = 0x02
 _RESOLVE_NO_SYMLINKS: Final = 0x04
 _RESOLVE_IN_ROOT: Final = 0x10
 _RACES: Final = 100
+_SHOWN: Final = 1000
 
+PATH_MAX: Final = 4096
 OPAQUE_XATTR: Final = "trusted.overlay.opaque"
 
 
@@ -111,6 +113,24 @@ def disk_errors() -> Iterator[None]:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise NoSpace(f"write {error.filename or 'file'}: no space left on device") from error
+
+
+@contextmanager
+def path_errors() -> Iterator[None]:
+    """Has a path that is too long (PATH_MAX, NAME_MAX) raise InvalidArgument, in Docker's words."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        raise InvalidArgument(
+            f"lstat {shortened(os.fsdecode(error.filename or 'file'))}: file name too long"
+        ) from error
+
+
+def shortened(path: str) -> str:
+    """A path as an error shows it: of a very long one the end."""
+    return path if len(path) <= _SHOWN else f"...{path[-_SHOWN:]}"
 
 
 def is_whiteout(status: os.stat_result) -> bool:

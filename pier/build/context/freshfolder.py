@@ -12,7 +12,7 @@ from typing import Final
 
 from pier.build.context.entry import Entry
 from pier.errors import InvalidArgument, NoSpace
-from pier.linux.files import disk_errors, open_in_root
+from pier.linux.files import PATH_MAX, disk_errors, open_in_root, shortened
 
 _FOLDER: Final = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW
 _MOST_OPEN: Final = 64
@@ -153,9 +153,12 @@ def _refused(path: str, error: OSError | ValueError) -> Exception:
     except NoSpace as full:
         return full
     except (OSError, ValueError):
-        return InvalidArgument(f"cannot take {path!r} from the client: {error}")
+        reason = error.strerror if isinstance(error, OSError) else error
+        return InvalidArgument(f"cannot take {shortened(path)!r} from the client: {reason}")
 
 
 def _check(path: str) -> None:
     if _NO_PATH.search(path):
         raise ValueError("it is no path below the folder")
+    if len(os.fsencode(path)) >= PATH_MAX:
+        raise ValueError("file name too long")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from pier.build.context.entry import Entry
 from pier.build.context.freshfolder import FreshFolder
-from pier.linux.trees import remove_tree, remove_tree_at
+from pier.linux.files import open_in_root
+from pier.linux.trees import remove_tree_at
 
 
 class KeptFolder(FreshFolder):
@@ -18,7 +19,6 @@ class KeptFolder(FreshFolder):
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
-        self._path = root
         self._seen: set[str] = set()
         self.size = 0
         """Bytes of all files."""
@@ -47,14 +47,20 @@ class KeptFolder(FreshFolder):
         pending = [""]
         while pending:
             above = pending.pop()
-            with os.scandir(self._path / above) as entries:
-                found = list(entries)
-            for entry in found:
-                path = above + entry.name
-                if path not in self._seen:
-                    remove_tree(self._path / path)
-                elif entry.is_dir(follow_symlinks=False):
-                    pending.append(f"{path}/")
+            folder = open_in_root(self._root, above, os.O_RDONLY | os.O_DIRECTORY, follow=False)
+            try:
+                pending += self._sweep_folder(folder, above)
+            finally:
+                os.close(folder)
+
+    def _sweep_folder(self, folder: int, above: str) -> list[str]:
+        """The folders in it that stay."""
+        with os.scandir(folder) as entries:
+            found = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+        for name, _ in found:
+            if above + name not in self._seen:
+                remove_tree_at(folder, os.fsencode(name))
+        return [f"{above}{name}/" for name, is_folder in found if is_folder and above + name in self._seen]
 
 
 def _unchanged(there: os.stat_result, told: Entry) -> bool:

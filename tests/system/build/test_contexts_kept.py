@@ -9,6 +9,8 @@ import pytest
 
 from pier.build.context.entry import Entry
 from pier.build.context.keptfolder import KeptFolder
+from pier.errors import InvalidArgument
+from pier.linux.trees import remove_tree
 
 DIR, FILE, LINK = stat.S_IFDIR | 0o755, stat.S_IFREG | 0o644, stat.S_IFLNK | 0o777
 TIME = 1_600_000_000_000_000_001
@@ -75,3 +77,14 @@ def test_linked_files(tmp_path: Path) -> None:
     assert (tmp_path / "a").stat().st_ino == (tmp_path / "b").stat().st_ino
     bring(tmp_path, told("a", data=b"2", time=TIME + 1), told("b", data=b"1"))
     assert tree(tmp_path) == {"a": b"2", "b": b"1"}
+
+
+def test_paths_longer_than_the_folders_own_leave_room_for(tmp_path: Path) -> None:
+    """Paths count from the folder, wherever it lies; one that no system call takes is refused."""
+    names = ["n" * 200] * 20
+    folders = ["/".join(names[:count]) for count in range(1, 21)]
+    bring(tmp_path, *(told(each, DIR) for each in folders), told(f"{folders[-1]}/old"))
+    bring(tmp_path, *(told(each, DIR) for each in folders), told(f"{folders[-1]}/new"))
+    with pytest.raises(InvalidArgument, match="file name too long"):
+        bring(tmp_path, *(told(each, DIR) for each in folders), told(f"{folders[-1]}/{'f' * 100}"))
+    remove_tree(tmp_path / names[0])
