@@ -101,28 +101,33 @@ class Selection:
 
 def walk(root: str, selection: Selection) -> Iterator[Entry]:
     """Entries in the order of their names, a folder before what is in it; folders above what is taken go, too."""
-    yield from _walk(root, "", selection, [])
-
-
-def _walk(root: str, below: str, selection: Selection, pending: list[Entry]) -> Iterator[Entry]:
-    with os.scandir(os.path.join(root, below) if below else root) as found:
-        children = sorted(found, key=lambda child: os.fsencode(child.name))
-    for child in children:
+    waiting: list[Entry] = []  # folders that go only if something in them does
+    folders = [("", _children(root))]
+    while folders:
+        below, children = folders[-1]
+        child = next(children, None)
+        if child is None:
+            folders.pop()
+            if waiting and waiting[-1][0] == below:
+                waiting.pop()
+            continue
         path = f"{below}/{child.name}" if below else child.name
         is_dir = child.is_dir(follow_symlinks=False)
-        taken = selection.takes(path, is_dir)
-        entry = _entry(child, path) if taken or (is_dir and selection.enters(path)) else None
+        taken, enters = selection.takes(path, is_dir), is_dir and selection.enters(path)
+        entry = _entry(child, path) if taken or enters else None
         if entry is None:
             continue
+        waiting.append(entry)
         if taken:
-            yield from pending
-            pending.clear()
-            yield entry
-        if is_dir and selection.enters(path):
-            inner = [*pending] if taken else [*pending, entry]
-            for each in _walk(root, path, selection, inner):
-                yield each
-                pending.clear()
+            yield from waiting
+            waiting.clear()
+        if enters:
+            folders.append((path, _children(child.path)))
+
+
+def _children(folder: str) -> Iterator[os.DirEntry[str]]:
+    with os.scandir(folder) as found:
+        return iter(sorted(found, key=lambda child: os.fsencode(child.name)))
 
 
 def _entry(child: os.DirEntry[str], path: str) -> Entry | None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pier.errors import DataCorrupted
 from pier.linux import helper
-from pier.linux.files import disk_errors
+from pier.linux.files import PATH_MAX, disk_errors
 from pier.linux.helper_seal import seal as seal_here
 from pier.linux.helper_tarheader import TarError
 from pier.oci.digest import Digest
@@ -19,6 +19,7 @@ from pier.snapshots.snapshotter import LayerWriter, Skeleton
 
 _FEW: Final = 64
 _LITTLE: Final = 2 * 1024 * 1024
+_NAME_MAX: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,10 @@ def _small(root: Path, skeleton: int) -> dict[str, Any] | None:
 def _is_small(root: Path) -> bool:
     entries, size, stack = 0, 0, [os.fspath(root)]
     while stack:
-        with os.scandir(stack.pop()) as found:
+        folder = stack.pop()
+        if len(os.fsencode(folder)) + _NAME_MAX >= PATH_MAX:  # the helper's paths begin in the folder
+            return False
+        with os.scandir(folder) as found:
             for each in found:
                 status = each.stat(follow_symlinks=False)
                 entries, size = entries + 1, size + status.st_size

@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 
 from pier.build.context.patterns import components, is_wild, matcher
 from pier.errors import InvalidArgument, NotFound
-from pier.linux.files import open_in_root
+from pier.linux.files import open_in_root, shortened
 from pier.linux.helper_paths import evaluate
 from pier.oci.ignore import Matcher
 
@@ -172,7 +172,7 @@ def _look(root: int, name: str) -> Found | None:
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise InvalidArgument(_no_checksum(f"too many symlinks: /{name}")) from error
-        raise InvalidArgument(f'"/{name}": {(error.strerror or "").lower()}') from error
+        raise InvalidArgument(f'"/{shortened(name)}": {(error.strerror or "").lower()}') from error
     try:
         return Found(_resolved(root, descriptor), name, os.fstat(descriptor))
     finally:

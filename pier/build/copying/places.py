@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pier.errors import InvalidArgument
-from pier.linux.files import open_in_root
+from pier.linux.files import PATH_MAX, open_in_root, shortened
 from pier.linux.helper_paths import Refused, evaluate
 
 
@@ -26,6 +26,8 @@ class Places:
 
     def resolve(self, path: str) -> str:
         """``path`` without links; what is not there is taken as it is written. Raises InvalidArgument."""
+        if len(os.fsencode(path)) >= PATH_MAX:
+            raise InvalidArgument(f"lstat {shortened(path)}: file name too long")
         try:
             return evaluate(self._root, path).strip("/")
         except Refused:
@@ -40,7 +42,7 @@ class Places:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            raise InvalidArgument(f"lstat /{resolved}: {(error.strerror or '').lower()}") from error
+            raise InvalidArgument(f"lstat {shortened(f'/{resolved}')}: {(error.strerror or '').lower()}") from error
 
     def is_folder(self, resolved: str) -> bool:
         found = self.status(resolved)

@@ -23,6 +23,7 @@ from pier.build.solving.pinning import Pinning
 from pier.build.solving.step import SOURCES, Step, run_step
 from pier.build.solving.told import Told, telling_failures
 from pier.errors import Internal
+from pier.linux.files import path_errors
 
 
 async def solve(build: Build, graph: Graph, performers: Performers = PERFORMERS) -> dict[VertexId, Rootfs]:
@@ -130,7 +131,8 @@ class _Solving:
 
     async def _source(self, vertex: Vertex, inputs: Sequence[Result], told: Told) -> Solved:
         told.started()
-        result = await self._performers[type(vertex.op)].execute(self._build, vertex, inputs)
+        with path_errors():
+            result = await self._performers[type(vertex.op)].execute(self._build, vertex, inputs)
         told.completed()
         return Solved(vertex.id, result)
 
@@ -146,7 +148,8 @@ class _Solving:
     async def _key(self, node: Node, inputs: Sequence[Result]) -> str:
         while True:
             try:
-                return await self._performers[type(node.vertex.op)].key(self._build, node.vertex, inputs)
+                with path_errors():
+                    return await self._performers[type(node.vertex.op)].key(self._build, node.vertex, inputs)
             except Absent as absent:
                 input = node.inputs[absent.input]
                 self._want(input)

@@ -16,6 +16,7 @@ from pier.build.ops.op import Performer, Result
 from pier.build.progress import Progress, VertexState
 from pier.build.solving.flight import Listener
 from pier.errors import Internal
+from pier.linux.files import path_errors
 from pier.log import trace
 from pier.oci.image import chain_ids
 
@@ -75,7 +76,8 @@ async def _perform(build: Build, step: Step, stack: ExitStack) -> Rootfs:
             stack.enter_context(pins.hold(chain_ids(each.diff_ids)))
     async with deps.flights.slots(deps.settings.parallelism):
         build.progress(VertexState(vertex.id, vertex.name, started=time.time_ns()))
-        result = await step.performer.execute(build, vertex, step.inputs)
+        with path_errors():
+            result = await step.performer.execute(build, vertex, step.inputs)
     if not isinstance(result, Rootfs):
         raise Internal(f"{vertex.name} made no root file system")
     stack.enter_context(pins.hold(chain_ids(result.diff_ids)))
