@@ -31,9 +31,11 @@ from pier.registry.http.token import TokenPage
 from pier.registry.periodic import Periodic
 from pier.registry.settings import Settings
 from pier.registry.storages.opening import open_storage
+from pier.registry.upstream.cache import Cache
 
 _THREADS: Final = 16
 _COUNT_PULLS_EVERY: Final = 10
+_LET_GO_EVERY: Final = 10
 _TRIM_EVERY: Final = 60
 _LOOK_AT_CERTIFICATE_EVERY: Final = 60
 
@@ -86,12 +88,13 @@ async def wire(settings: Settings) -> Instance:
     registry = Registry(records, storage, settings)
     try:
         webhooks = Webhooks(registry)
+        cache = Cache(registry) if settings.upstream else None
         gate = await open_gate(registry)
     except PierError:
         await storage.stop()
         await records.stop()
         raise
-    app = make_app(registry, gate.guard, audit=gate.audit)
+    app = make_app(registry, gate.guard, audit=gate.audit, cache=cache)
     api = Api(registry, gate)
     app.pages.update({"/token": TokenPage(gate, settings).answer, PREFIX: api.answer, SEARCH: api.answer})
     health = Health(registry, app.metrics)
@@ -107,6 +110,9 @@ async def wire(settings: Settings) -> Instance:
     instance.periodic.append(Periodic("uploads", settings.collect_every, lambda: end_stale_uploads(registry)))
     instance.periodic.append(Periodic("retention", settings.retain_every, lambda: retain_alone(registry)))
     instance.periodic.append(Periodic("memory", _TRIM_EVERY, lambda: asyncio.to_thread(memory.trim)))
+    if cache is not None:
+        instance.stops.append(cache.stop)
+        instance.periodic.append(Periodic("upstreams", _LET_GO_EVERY, cache.keep_house))
     if settings.webhook:
         registry.planners.append(webhooks.plan)
         instance.working.append(webhooks.worker.run)

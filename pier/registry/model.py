@@ -55,6 +55,15 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     references: tuple[Reference, ...] = ()
 
 
+class Cached(msgspec.Struct, frozen=True, kw_only=True):
+    """A manifest that was pulled through from another registry. ``checked``: when it was last what the tag names."""
+
+    digest: Digest
+    media_type: str
+    data: bytes
+    checked: int = 0
+
+
 class Tag(msgspec.Struct, frozen=True):
     repository: str
     name: str

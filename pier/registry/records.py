@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
 from pier.oci.digest import Digest
-from pier.registry.model import Blob, Job, Manifest, Project, Run, Tag, Upload, User
+from pier.registry.model import Blob, Cached, Job, Manifest, Project, Run, Tag, Upload, User
 
 CONDEMNED: Final = -1
 """The offset of an upload whose bytes go: nobody writes to it or makes a blob of it."""
@@ -168,6 +168,42 @@ class Manifests(Protocol):
         """Bytes by project; a blob counts once in each project."""
 
 
+class CachedImages(Protocol):
+    """What was pulled through from other registries: known apart from what was pushed, and first to go."""
+
+    async def put_cached(self, repository: str, manifest: Cached, tag: str, now: int) -> None:
+        """Keep the manifest; ``tag``, where it is not empty, names it from now on."""
+
+    async def cached(self, repository: str, reference: str) -> Cached | None:
+        """By tag or digest."""
+
+    async def check_cached(self, repository: str, tag: str, now: int) -> None:
+        """The tag still names there what it names here."""
+
+    async def drop_cached(self, repository: str, reference: str) -> bool:
+        """Forget a tag, or a manifest with its tags; whether it was there."""
+
+    async def has_cached(self, repository: str) -> bool:
+        """Whether anything of the repository was pulled through and is here."""
+
+    async def cached_tags(self, repository: str) -> list[str]: ...
+
+    async def keep_cached(self, repository: str, digest: Digest, size: int, now: int) -> None:
+        """Have a blob that the repository has stay until :meth:`evict_cached` lets it go."""
+
+    async def use_cached(self, used: Iterable[tuple[str, Digest]], now: int) -> None:
+        """Manifests and blobs that were pulled."""
+
+    async def cached_sizes(self) -> dict[str, int]:
+        """Bytes by the repositories' first names. What two repositories have counts in both."""
+
+    async def evict_cached(self, bytes: int, until: int) -> int:
+        """Let go of what was not used for longest, some hundred at most, until ``bytes`` are; how many are.
+
+        Blobs stay until ``until``, since somebody may be reading them; longer where pushed manifests need them.
+        """
+
+
 class Access(Protocol):
     async def project(self, name: str) -> Project | None: ...
 
@@ -219,7 +255,7 @@ class Jobs(Protocol):
         """The newest first, without their logs."""
 
 
-class Records(Uploads, Blobs, Checks, Manifests, Access, Jobs, Protocol):
+class Records(Uploads, Blobs, Checks, Manifests, CachedImages, Access, Jobs, Protocol):
     """All of it. One a process."""
 
     async def lock(self, name: str, holder: str, now: int, until: int) -> bool:

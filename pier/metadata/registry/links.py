@@ -71,6 +71,14 @@ def unneed(sql: Transaction, repository: str, digests: Iterable[Digest], keep: i
     )
 
 
+def shorten(sql: Transaction, repository: str, digest: Digest, until: int) -> None:
+    """The lease ends at ``until`` at the latest."""
+    sql.execute(
+        "UPDATE links SET lease = ? WHERE repository = ? AND digest = ? AND lease > ?",
+        (until, repository, digest, until),
+    )
+
+
 def cut(sql: Transaction, repository: str, digest: Digest) -> None:
     """Take a blob from a repository that has it."""
     sql.execute("DELETE FROM links WHERE repository = ? AND digest = ?", (repository, digest))

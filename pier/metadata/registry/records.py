@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from pier.metadata.registry import access, blobs, checks, jobs, links, manifests, runs, tags, uploads
+from pier.metadata.registry import access, blobs, cached, checks, jobs, links, manifests, runs, tags, uploads
 from pier.metadata.registry.transaction import Database, Transaction
 from pier.oci.digest import Digest
-from pier.registry.model import Blob, Job, Manifest, Project, Run, Tag, Upload, User
+from pier.registry.model import Blob, Cached, Job, Manifest, Project, Run, Tag, Upload, User
 from pier.registry.names import project
 from pier.registry.records import Plan, nothing
 
@@ -161,6 +161,37 @@ class SqlRecords:
 
     async def usage(self, project: str = "") -> dict[str, int]:
         return await self._read(lambda sql: links.usage(sql, project))
+
+    async def put_cached(self, repository: str, manifest: Cached, tag: str, now: int) -> None:
+        await self._write(lambda sql: cached.put(sql, repository, manifest, tag, now))
+
+    async def cached(self, repository: str, reference: str) -> Cached | None:
+        return await self._read(lambda sql: cached.find(sql, repository, reference))
+
+    async def check_cached(self, repository: str, tag: str, now: int) -> None:
+        await self._write(lambda sql: cached.check(sql, repository, tag, now))
+
+    async def drop_cached(self, repository: str, reference: str) -> bool:
+        return await self._write(lambda sql: cached.drop(sql, repository, reference))
+
+    async def has_cached(self, repository: str) -> bool:
+        return await self._read(lambda sql: cached.known(sql, repository))
+
+    async def cached_tags(self, repository: str) -> list[str]:
+        return await self._read(lambda sql: cached.tags(sql, repository))
+
+    async def keep_cached(self, repository: str, digest: Digest, size: int, now: int) -> None:
+        await self._write(lambda sql: cached.keep(sql, repository, digest, size, now))
+
+    async def use_cached(self, used: Iterable[tuple[str, Digest]], now: int) -> None:
+        listed = list(used)
+        await self._write(lambda sql: cached.use(sql, listed, now))
+
+    async def cached_sizes(self) -> dict[str, int]:
+        return await self._read(cached.sizes)
+
+    async def evict_cached(self, bytes: int, until: int) -> int:
+        return await self._write(lambda sql: cached.evict(sql, bytes, until))
 
     async def project(self, name: str) -> Project | None:
         return await self._read(lambda sql: access.find_project(sql, name))

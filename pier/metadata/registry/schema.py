@@ -59,6 +59,17 @@ MIGRATIONS: Final[list[list[str]]] = [
             log TEXT NOT NULL)""",
         "CREATE INDEX runs_by_name ON runs(kind, name, created)",
     ],
+    # What was pulled through from other registries, and when it was used: a manifest (data), or a blob (none).
+    [
+        """CREATE TABLE cached (
+            repository TEXT NOT NULL, digest TEXT NOT NULL, media_type TEXT NOT NULL, data BLOB, size INTEGER NOT NULL,
+            used INTEGER NOT NULL, PRIMARY KEY (repository, digest))""",
+        "CREATE INDEX cached_by_use ON cached(used)",
+        """CREATE TABLE cached_tags (
+            repository TEXT NOT NULL, name TEXT NOT NULL, digest TEXT NOT NULL, checked INTEGER NOT NULL,
+            PRIMARY KEY (repository, name))""",
+        "CREATE INDEX cached_tags_by_manifest ON cached_tags(repository, digest)",
+    ],
 ]
 
 

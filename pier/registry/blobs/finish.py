@@ -37,7 +37,7 @@ async def finish(
     async with turn(registry, repository, id, start) as session:
         if chunks is not None:
             await session.take(chunks)
-        return await unbroken(_finish(session, expected, holder))
+        return await complete(session, expected, holder)
 
 
 async def monolithic(
@@ -52,6 +52,11 @@ async def monolithic(
         with suppress(PierError):
             await unbroken(cancel(registry, repository, upload.id))
         raise
+
+
+async def complete(session: Session, expected: Digest, holder: str) -> Blob:
+    """Make a blob of an upload of which all has come; also where the caller is cancelled meanwhile."""
+    return await unbroken(_finish(session, expected, holder))
 
 
 async def _finish(session: Session, expected: Digest, holder: str) -> Blob:

@@ -12,12 +12,15 @@ from pier.registry.refusals import Code, Refusal, no_room
 _LONGEST_ID = 64
 
 
-async def begin(registry: Registry, repository: str) -> Upload:
-    """An upload without bytes. Raises Refusal: NAME_INVALID; DENIED where its project has no room."""
+async def begin(registry: Registry, repository: str, id: str = "") -> Upload:
+    """An upload without bytes; ``id``, where it is given, is that of no other.
+
+    Raises Refusal: NAME_INVALID; DENIED where its project has no room.
+    """
     await _check_room(registry, names.project(names.repository(repository)))
     now = registry.now()
     upload = Upload(
-        id=secrets.token_hex(16),
+        id=id or secrets.token_hex(16),
         repository=repository,
         location=registry.storage.location(),
         started=now,

@@ -6,7 +6,7 @@ it raises is a defect of ours, logged with its traceback and answered with 500.
 
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from aiohttp import web
@@ -22,6 +22,7 @@ from pier.registry.http.metrics import Metrics
 from pier.registry.http.replies import HEADERS, broken, failed, no_such_page, wrong_method
 from pier.registry.http.routes import METHODS, Endpoint, Match, match
 from pier.registry.principal import Anyone, Caller, Guard, Need, OpenHouse, Refused
+from pier.registry.upstream.cache import Cache
 
 Handler = Callable[[Call], Awaitable[web.StreamResponse]]
 Page = Callable[[web.BaseRequest, Caller], Awaitable[web.StreamResponse]]
@@ -58,20 +59,25 @@ class App:
     metrics: Metrics = field(default_factory=Metrics)
     trusted: Sequence[Network] = ()
     audit: Audit | None = None
+    cache: Cache | None = None
 
 
 def make_app(
-    registry: Registry, guard: Guard | None = None, pages: dict[str, Page] | None = None, audit: Audit | None = None
+    registry: Registry,
+    guard: Guard | None = None,
+    pages: dict[str, Page] | None = None,
+    audit: Audit | None = None,
+    cache: Cache | None = None,
 ) -> App:
     """Raises InvalidArgument for settings that make no sense."""
     trusted = networks(registry.settings.trusted_proxies)
-    return App(registry, guard or OpenHouse(), pages or {}, trusted=trusted, audit=audit)
+    return App(registry, guard or OpenHouse(), pages or {}, trusted=trusted, audit=audit, cache=cache)
 
 
 async def handle(app: App, request: web.BaseRequest) -> web.StreamResponse:
     """Answer one request, count it and log it; raises nothing but that it was cancelled."""
     began = time.monotonic()
-    call = Call(request, app.registry, match(request.rel_url.raw_path) or Match(Endpoint.PAGE))
+    call = Call(request, app.registry, match(request.rel_url.raw_path) or Match(Endpoint.PAGE), app.cache)
     app.metrics.under_way += 1
     response: web.StreamResponse | None = None
     try:
@@ -120,9 +126,22 @@ async def _serve(app: App, call: Call, caller: Caller) -> web.StreamResponse:
     if method not in actions:
         return wrong_method(actions)
     repository = call.repository if call.match.name else ""
+    if app.cache is not None and repository and actions[method] == "pull":
+        repository = await _meant(app.cache, call)
     call.principal = await app.guard.authorize(caller, (Need(actions[method], repository),))
     handler = HANDLERS[endpoint, "GET" if method == "HEAD" else method]
     return await handler(call)
+
+
+async def _meant(cache: Cache, call: Call) -> str:
+    """The name here of what somebody pulls as if of a mirror: that is what they need rights for.
+
+    A blob of what was never pulled so is looked for here alone: somebody may be about to push it.
+    """
+    known = call.match.endpoint is Endpoint.BLOB
+    repository = await cache.name_of(call.repository, call.query("ns"), known=known)
+    call.match = replace(call.match, name=repository)
+    return repository
 
 
 def _page(pages: Mapping[str, Page], path: str) -> Page | None:

@@ -14,6 +14,7 @@ from pier.registry.deps import Registry
 from pier.registry.http.routes import Match
 from pier.registry.principal import Anyone, Principal
 from pier.registry.refusals import Code, Refusal
+from pier.registry.upstream.cache import Cache
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _LARGEST_PIECE: Final = 256 << 10
@@ -24,6 +25,7 @@ _LARGEST_PIECE: Final = 256 << 10
 class Call:
     """``principal`` is anyone until the guard has said who, ``address`` the client's.
 
+    ``cache`` knows what comes from other registries, where any is pulled through.
     ``received`` and ``sent`` count the bodies' bytes. ``began``: the answer's head has left, and cannot be another.
     ``concerned``: the digest that it was about, where the answer does not say.
     """
@@ -31,6 +33,7 @@ class Call:
     request: web.BaseRequest
     registry: Registry
     match: Match
+    cache: Cache | None = None
     principal: Principal = field(default_factory=Anyone)
     address: str = ""
     received: int = 0

@@ -8,6 +8,7 @@ from pier.registry.http.replies import refused, reply
 from pier.registry.manifests.delete import delete
 from pier.registry.manifests.get import get
 from pier.registry.manifests.put import put
+from pier.registry.model import Cached, Manifest
 from pier.registry.refusals import Code, Refusal
 
 
@@ -15,7 +16,7 @@ async def show(call: Call) -> web.StreamResponse:
     """GET and HEAD: the bytes as they were pushed, whatever the client says that it accepts."""
     reference = call.match.reference
     known = (call.header("If-None-Match") or "").strip()
-    found = await get(call.registry, call.repository, reference, pull=not call.heads_only)
+    found = await _found(call, reference)
     headers = {"Docker-Content-Digest": found.digest, "ETag": f'"{found.digest}"'}
     if is_digest(reference):
         headers["Cache-Control"] = "max-age=31536000"
@@ -24,6 +25,20 @@ async def show(call: Call) -> web.StreamResponse:
     answer = web.Response(body=found.data, headers=headers)
     answer.headers["Content-Type"] = found.media_type
     return answer
+
+
+async def _found(call: Call, reference: str) -> Manifest | Cached:
+    try:
+        return await get(call.registry, call.repository, reference, pull=not call.heads_only)
+    except Refusal as refusal:
+        found = await call.cache.manifest(call.repository, reference) if call.cache and _lacking(refusal) else None
+        if found is None:
+            raise
+        return found
+
+
+def _lacking(refusal: Refusal) -> bool:
+    return refusal.code is Code.MANIFEST_UNKNOWN
 
 
 async def store(call: Call) -> web.StreamResponse:
@@ -53,5 +68,11 @@ async def store(call: Call) -> web.StreamResponse:
 
 
 async def remove(call: Call) -> web.StreamResponse:
-    call.concerned = await delete(call.registry, call.repository, call.match.reference, call.principal.name)
+    """Of what was pulled through, what is kept goes; the upstream has it still."""
+    repository, reference = call.repository, call.match.reference
+    try:
+        call.concerned = await delete(call.registry, repository, reference, call.principal.name)
+    except Refusal as refusal:
+        if call.cache is None or not _lacking(refusal) or not await call.cache.drop(repository, reference):
+            raise
     return reply(202)

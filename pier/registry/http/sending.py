@@ -8,6 +8,7 @@ import asyncio
 import errno
 import os
 import select
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -51,14 +52,21 @@ def _at_once(file: int, start: int, stop: int, response: web.StreamResponse) -> 
 
 
 async def _in_pieces(call: Call, location: str, start: int, stop: int, response: web.StreamResponse) -> None:
-    pieces = call.registry.storage.read(location, start, stop)
+    await send_pieces(call, call.registry.storage.read(location, start, stop), response)
+
+
+async def send_pieces(call: Call, pieces: AsyncIterator[bytes], response: web.StreamResponse) -> web.StreamResponse:
+    """Answer with ``pieces``, which are as long as ``response`` says. Raises what they raise."""
     async for piece in pieces:
         if not response.prepared:
             await _begin(call, response)
         async with asyncio.timeout(call.registry.settings.idle_timeout):
             await response.write(piece)
         call.sent += len(piece)
+    if not response.prepared:
+        await _begin(call, response)
     await response.write_eof()
+    return response
 
 
 async def _begin(call: Call, response: web.StreamResponse) -> None:

@@ -1,0 +1,118 @@
+"""What was pulled through from other registries: manifests, tags, and which blobs stay for them."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from pier.metadata.registry import links
+from pier.metadata.registry.transaction import Transaction
+from pier.oci.digest import Digest
+from pier.registry.model import Cached
+
+_FOR_EVER: Final = 1 << 40
+_BATCH: Final = 200
+
+
+def put(sql: Transaction, repository: str, manifest: Cached, tag: str, now: int) -> None:
+    _note(sql, repository, manifest.digest, manifest.media_type, manifest.data, len(manifest.data), now)
+    if tag:
+        sql.execute(
+            "INSERT INTO cached_tags (repository, name, digest, checked) VALUES (?, ?, ?, ?) ON CONFLICT "
+            "(repository, name) DO UPDATE SET digest = excluded.digest, checked = excluded.checked",
+            (repository, tag, manifest.digest, now),
+        )
+
+
+def _note(
+    sql: Transaction, repository: str, digest: str, media_type: str, data: bytes | None, size: int, now: int
+) -> None:
+    sql.execute(
+        "INSERT INTO cached (repository, digest, media_type, data, size, used) VALUES (?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (repository, digest) DO UPDATE SET used = excluded.used",
+        (repository, digest, media_type, data, size, now),
+    )
+
+
+def find(sql: Transaction, repository: str, reference: str) -> Cached | None:
+    if ":" in reference:
+        rows = sql.execute(
+            "SELECT digest, media_type, data, 0 FROM cached WHERE repository = ? AND digest = ? AND data IS NOT NULL",
+            (repository, reference),
+        )
+    else:
+        rows = sql.execute(
+            "SELECT c.digest, c.media_type, c.data, t.checked FROM cached_tags t JOIN cached c "
+            "ON c.repository = t.repository AND c.digest = t.digest WHERE t.repository = ? AND t.name = ?",
+            (repository, reference),
+        )
+    if not rows:
+        return None
+    digest, media_type, data, checked = rows[0]
+    return Cached(digest=Digest(digest), media_type=media_type, data=bytes(data), checked=checked)
+
+
+def check(sql: Transaction, repository: str, tag: str, now: int) -> None:
+    sql.execute("UPDATE cached_tags SET checked = ? WHERE repository = ? AND name = ?", (now, repository, tag))
+
+
+def drop(sql: Transaction, repository: str, reference: str) -> bool:
+    if ":" not in reference:
+        gone = sql.execute(
+            "DELETE FROM cached_tags WHERE repository = ? AND name = ? RETURNING name", (repository, reference)
+        )
+        return bool(gone)
+    sql.execute("DELETE FROM cached_tags WHERE repository = ? AND digest = ?", (repository, reference))
+    gone = sql.execute(
+        "DELETE FROM cached WHERE repository = ? AND digest = ? AND data IS NOT NULL RETURNING digest",
+        (repository, reference),
+    )
+    return bool(gone)
+
+
+def known(sql: Transaction, repository: str) -> bool:
+    return bool(sql.execute("SELECT 1 FROM cached WHERE repository = ? LIMIT 1", (repository,)))
+
+
+def tags(sql: Transaction, repository: str) -> list[str]:
+    rows = sql.execute("SELECT name FROM cached_tags WHERE repository = ? ORDER BY name", (repository,))
+    return [name for (name,) in rows]
+
+
+def keep(sql: Transaction, repository: str, digest: Digest, size: int, now: int) -> None:
+    """A blob that has gone in this moment is not kept: it comes again when it is asked for."""
+    there = sql.execute(
+        "UPDATE links SET lease = ? WHERE repository = ? AND digest = ? RETURNING digest",
+        (_FOR_EVER, repository, digest),
+    )
+    if there:
+        _note(sql, repository, digest, "", None, size, now)
+
+
+def use(sql: Transaction, used: Iterable[tuple[str, Digest]], now: int) -> None:
+    sql.executemany(
+        "UPDATE cached SET used = ? WHERE repository = ? AND digest = ?",
+        [(now, repository, digest) for repository, digest in used],
+    )
+
+
+def sizes(sql: Transaction) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for repository, size in sql.execute("SELECT repository, SUM(size) FROM cached GROUP BY repository"):
+        name = repository.partition("/")[0]
+        found[name] = found.get(name, 0) + int(size)
+    return found
+
+
+def evict(sql: Transaction, bytes: int, until: int) -> int:
+    freed = 0
+    for repository, digest, size, is_blob in sql.execute(
+        "SELECT repository, digest, size, data IS NULL FROM cached ORDER BY used, digest LIMIT ?", (_BATCH,)
+    ):
+        if freed >= bytes:
+            break
+        if is_blob:
+            sql.execute("DELETE FROM cached WHERE repository = ? AND digest = ?", (repository, digest))
+            links.shorten(sql, repository, Digest(digest), until)
+        else:
+            drop(sql, repository, digest)
+        freed += size
+    return freed

@@ -1,0 +1,1 @@
+"""Pulling through from other registries, and keeping what comes."""

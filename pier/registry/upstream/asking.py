@@ -1,0 +1,134 @@
+"""Questions to an upstream. One that does not answer is left alone for a while, so that nobody waits for it twice."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Final, NoReturn, TypeVar
+
+from pier.errors import DataCorrupted, DeadlineExceeded, Forbidden, NotFound, PierError, Unauthorized, Unavailable
+from pier.log import Logger
+from pier.oci.digest import Digest
+from pier.oci.manifest import Descriptor
+from pier.oci.reference import Reference
+from pier.registry.refusals import Code, Refusal
+from pier.registry.remotes import AGENT, Remotes
+from pier.registry.upstream.places import Place
+from pier.remote import fetch, referrers
+from pier.remote.fetch import FetchedManifest
+from pier.remote.repository import Repository, Request
+from pier.remote.settings import Settings
+
+T = TypeVar("T")
+
+_REST: Final = 15.0
+_MOST_KEPT: Final = 512
+_QUICK: Final = Settings(user_agent=AGENT, attempts=1, stall_timeout=5.0)
+_THOROUGH: Final = Settings(user_agent=AGENT)
+_log: Final = Logger("pier.registry")
+
+
+class Out(Exception):
+    """The upstream is out, or wants to be left alone: what is kept has to do. ``reason`` is the line for people."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Asking:
+    """One a process. Make it inside the loop that uses it, and ``stop`` it there.
+
+    ``quick`` questions are those that something else can stand in for: nothing is tried twice, nor waited for long.
+    """
+
+    def __init__(self) -> None:
+        self._remotes = {True: Remotes(_QUICK), False: Remotes(_THOROUGH)}
+        self._repositories: OrderedDict[tuple[str, bool], Repository] = OrderedDict()
+        self._resting: dict[str, tuple[float, str]] = {}
+
+    async def stop(self) -> None:
+        for remotes in self._remotes.values():
+            await remotes.stop()
+
+    def trouble(self, upstream: str) -> str:
+        """Why it is left alone just now; empty where it is not."""
+        until, reason = self._resting.get(upstream, (0.0, ""))
+        return reason if until > time.monotonic() else ""
+
+    async def digest(self, place: Place, reference: str) -> Digest | None:
+        """What a tag names there now, None where that is not told. Raises Out, Refusal."""
+        return await self._ask(place, True, lambda there: fetch.manifest_digest(there, _named(there, reference)))
+
+    async def manifest(self, place: Place, reference: str, *, quick: bool = False) -> FetchedManifest:
+        """Raises Out, Refusal."""
+        return await self._ask(place, quick, lambda there: fetch.manifest(there, _named(there, reference)))
+
+    async def size(self, place: Place, digest: Digest) -> int | None:
+        """How many bytes a blob has; None where it is not there, or not told. Raises Out, Refusal."""
+        return await self._ask(place, False, lambda there: _size(there, digest))
+
+    async def tags(self, place: Place, *, quick: bool) -> list[str]:
+        """Raises Out, Refusal."""
+        return await self._ask(place, quick, fetch.tags)
+
+    async def referrers(self, place: Place, subject: Digest, *, quick: bool) -> list[Descriptor]:
+        """Raises Out, Refusal."""
+        return await self._ask(place, quick, lambda there: referrers.referrers(there, subject))
+
+    def repository(self, place: Place, *, quick: bool = False) -> Repository:
+        """For what goes on for longer: a blob."""
+        key = (place.repository, quick)
+        found = self._repositories.get(key)
+        if found is None:
+            found = self._repositories[key] = self._remotes[quick].repository(place.upstream, place.name)
+            if len(self._repositories) > _MOST_KEPT:
+                self._repositories.popitem(last=False)
+        self._repositories.move_to_end(key)
+        return found
+
+    async def _ask(self, place: Place, quick: bool, question: Callable[[Repository], Awaitable[T]]) -> T:
+        name = place.upstream.name
+        if quick and (reason := self.trouble(name)):
+            raise Out(reason)
+        try:
+            answer = await question(self.repository(place, quick=quick))
+        except (Unavailable, DeadlineExceeded, DataCorrupted) as error:
+            self._rest(name, error)
+            raise Out(error.message) from error
+        except PierError as error:
+            refuse(place, error)
+        self._resting.pop(name, None)
+        return answer
+
+    def _rest(self, name: str, error: PierError) -> None:
+        if not self.trouble(name):
+            _log.warning("an upstream is out", upstream=name, reason=error.message)
+        self._resting[name] = (time.monotonic() + _REST, error.message)
+
+
+async def _size(there: Repository, digest: Digest) -> int | None:
+    answer = await there.open(Request("HEAD", f"blobs/{digest}", ok=(200, 404, 405)))
+    answer.release()
+    return answer.content_length if answer.status == HTTPStatus.OK else None
+
+
+def _named(there: Repository, reference: str) -> Reference:
+    if ":" in reference:
+        return there.reference._replace(digest=Digest(reference))
+    return there.reference._replace(tag=reference)
+
+
+def refuse(place: Place, error: PierError) -> NoReturn:
+    """In this registry's words. What it may not see there, it does not have here."""
+    if isinstance(error, NotFound | Forbidden | Unauthorized):
+        raise Refusal(Code.MANIFEST_UNKNOWN, f"manifest unknown to {place.upstream.name}: {error.message}") from error
+    raise error
+
+
+def out(place: Place, error: Out) -> Refusal:
+    """Where nothing that is kept can stand in."""
+    text = f"the upstream {place.upstream.name} does not answer: {error.reason}"
+    if error.reason.startswith("toomanyrequests"):
+        return Refusal(Code.TOOMANYREQUESTS, text, headers={"Retry-After": str(int(_REST))})
+    return Refusal(Code.UNAVAILABLE, text, headers={"Retry-After": str(int(_REST))})

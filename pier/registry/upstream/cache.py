@@ -1,0 +1,209 @@
+"""What comes from upstreams is kept here, and serves where they do not answer."""
+
+from typing import Final
+
+from pier.errors import PierError
+from pier.log import Logger
+from pier.oci import mediatypes
+from pier.oci.digest import Digest, is_digest
+from pier.oci.manifest import Descriptor
+from pier.registry import names
+from pier.registry.deps import Registry
+from pier.registry.model import Blob, Cached
+from pier.registry.refusals import Code, Refusal
+from pier.registry.upstream.asking import Asking, Out, out
+from pier.registry.upstream.download import Download, Wanted
+from pier.registry.upstream.downloads import Downloads
+from pier.registry.upstream.flights import Flights
+from pier.registry.upstream.lists import Lists
+from pier.registry.upstream.places import Place, Places
+from pier.registry.upstream.sizes import Sizes
+
+_GRACE: Final = 300
+_LIST_LIFE: Final = 30
+_MOST_USED: Final = 10_000
+_log: Final = Logger("pier.registry")
+
+
+class Cache:
+    """One a process. Make it inside the loop that uses it, and ``stop`` it there.
+
+    What was pushed here wins over what an upstream has: callers ask the records first. Repositories are by the names
+    that they have here (:meth:`Place.repository`).
+    """
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self.places = Places(registry.settings.upstream)
+        self.asking = Asking()
+        self._downloads = Downloads(registry)
+        self._manifests: Flights[Cached] = Flights()
+        self._sizes = Sizes()
+        self._tags: Lists[list[str]] = Lists(_LIST_LIFE)
+        self._referrers: Lists[list[Descriptor]] = Lists(_LIST_LIFE)
+        self._used: set[tuple[str, Digest]] = set()
+        self.counts: dict[str, int] = dict.fromkeys(("hits", "misses", "stale"), 0)
+
+    async def stop(self) -> None:
+        await self._manifests.stop()
+        await self._downloads.stop()
+        await self.asking.stop()
+
+    async def name_of(self, repository: str, registry: str, *, known: bool) -> str:
+        """What a repository is called here that somebody wants to read by that name.
+
+        It is the name itself for what is here, and for what begins with an upstream's name. ``known``: only what
+        something was pulled through of can be meant else.
+        """
+        place = self.places.mirrored(repository, registry) if self.places.of(repository) is None else None
+        if place is None or await self._pushed(repository):
+            return repository
+        if known and not await self._registry.records.has_cached(place.repository):
+            return repository
+        return place.repository
+
+    async def _pushed(self, repository: str) -> bool:
+        try:
+            await self._registry.records.tags(repository, limit=1)
+        except Refusal:
+            return False
+        return True
+
+    async def manifest(self, repository: str, reference: str) -> Cached | None:
+        """What a tag or digest names; None where the repository comes from no upstream.
+
+        Raises Refusal: MANIFEST_UNKNOWN; UNAVAILABLE, TOOMANYREQUESTS where nothing kept can stand in.
+        """
+        place = self.places.of(repository)
+        if place is None:
+            return None
+        if not is_digest(reference):
+            names.tag(reference)
+        found = await self._registry.records.cached(repository, reference)
+        if found is not None and (is_digest(reference) or self._fresh(place, found)):
+            self.counts["hits"] += 1
+        else:
+            found = await self._manifests.join((repository, reference), lambda: self._renewed(place, reference, found))
+        self._sizes.learn(repository, found.data)
+        self.used(repository, found.digest)
+        return found
+
+    def _fresh(self, place: Place, found: Cached) -> bool:
+        return self._registry.now() < found.checked + place.upstream.ttl
+
+    async def _renewed(self, place: Place, reference: str, kept: Cached | None) -> Cached:
+        try:
+            if kept is not None and await self.asking.digest(place, reference) == kept.digest:
+                await self._registry.records.check_cached(place.repository, reference, self._registry.now())
+                self.counts["hits"] += 1
+                return kept
+            return await self._fetched(place, reference, quick=kept is not None)
+        except Out as error:
+            if kept is None:
+                raise out(place, error) from error
+            self.counts["stale"] += 1
+            return kept
+        except Refusal as refusal:
+            if kept is not None and refusal.code is Code.MANIFEST_UNKNOWN:
+                await self._registry.records.drop_cached(place.repository, reference)
+            raise
+
+    async def _fetched(self, place: Place, reference: str, *, quick: bool) -> Cached:
+        self.counts["misses"] += 1
+        came = await self.asking.manifest(place, reference, quick=quick)
+        media_type = came.media_type.partition(";")[0].strip() or mediatypes.OCI_MANIFEST
+        found = Cached(digest=came.digest, media_type=media_type, data=came.data)
+        tag = "" if is_digest(reference) else reference
+        try:
+            await self._registry.records.put_cached(place.repository, found, tag, self._registry.now())
+        except PierError as error:
+            _log.warning("a manifest cannot be kept", repository=place.repository, reason=error.message)
+        return found
+
+    async def blob(self, repository: str, digest: Digest) -> Blob | Download:
+        """Bytes that are here, or are coming. Raises Refusal BLOB_UNKNOWN, UNAVAILABLE, TOOMANYREQUESTS."""
+        place = self._place(repository, digest)
+        size = await self.size(repository, digest)
+        found = await self._registry.records.blob(repository, digest)
+        if found is not None:
+            return found
+        self.counts["misses"] += 1
+        return self._downloads.begin(Wanted(repository, self.asking.repository(place), digest, size))
+
+    async def size(self, repository: str, digest: Digest) -> int:
+        """Of a blob that may not be here. Raises as :meth:`blob` does."""
+        place = self._place(repository, digest)
+        size = self._sizes.of(repository, digest)
+        if size is None:
+            try:
+                size = await self.asking.size(place, digest)
+            except Out as error:
+                raise out(place, error) from error
+        if size is None:
+            raise unknown(digest)
+        return size
+
+    def _place(self, repository: str, digest: Digest) -> Place:
+        place = self.places.of(repository)
+        if place is None:
+            raise unknown(digest)
+        return place
+
+    async def tags(self, repository: str) -> list[str] | None:
+        """All that the upstream has and what is kept; None where there is no upstream, or it has no such repository.
+
+        Raises Refusal: UNAVAILABLE, TOOMANYREQUESTS where it does not answer and nothing is kept.
+        """
+        place = self.places.of(repository)
+        if place is None:
+            return None
+        kept = await self._registry.records.cached_tags(repository)
+        try:
+            there = await self._tags.get(repository, lambda quick: self.asking.tags(place, quick=quick or bool(kept)))
+        except Out as error:
+            if not kept:
+                raise out(place, error) from error
+            there = []
+        except Refusal:
+            return None
+        return sorted({*kept, *there})
+
+    async def referrers(self, repository: str, subject: Digest) -> list[Descriptor]:
+        """What refers to a manifest there; nothing where the upstream is out, or is none."""
+        place = self.places.of(repository)
+        if place is None:
+            return []
+        try:
+            return await self._referrers.get(
+                (repository, subject), lambda quick: self.asking.referrers(place, subject, quick=True)
+            )
+        except (Out, Refusal):
+            return []
+
+    async def drop(self, repository: str, reference: str) -> bool:
+        """Forget what is kept; whether there was anything."""
+        return self.places.of(repository) is not None and await self._registry.records.drop_cached(
+            repository, reference
+        )
+
+    def used(self, repository: str, digest: Digest) -> None:
+        """Note that it was pulled, if it is of an upstream: it goes later then."""
+        if len(self._used) < _MOST_USED and self.places.of(repository) is not None:
+            self._used.add((repository, digest))
+
+    async def keep_house(self) -> None:
+        """Write down what was used, and let go of what there is no room for."""
+        records, now = self._registry.records, self._registry.now()
+        used, self._used = self._used, set()
+        if used:
+            await records.use_cached(used, now)
+        most = self._registry.settings.upstream_size
+        while most and (surplus := sum((await records.cached_sizes()).values()) - most) > 0:
+            freed = await records.evict_cached(surplus, now + _GRACE)
+            _log.info("let go of what was pulled through", bytes=freed)
+            if not freed:
+                break
+
+
+def unknown(digest: Digest) -> Refusal:
+    return Refusal(Code.BLOB_UNKNOWN, "blob unknown to registry", {"digest": digest})

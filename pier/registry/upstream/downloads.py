@@ -1,0 +1,74 @@
+"""Blobs that are coming from upstreams: each once, however many ask for it."""
+
+import asyncio
+import hashlib
+import socket
+from typing import Final
+
+from pier.errors import NoSpace, PierError
+from pier.log import Logger
+from pier.oci.digest import Digest
+from pier.registry.blobs.uploads import begin
+from pier.registry.deps import Registry
+from pier.registry.model import Upload
+from pier.registry.upstream.download import Download, Wanted
+
+_AT_ONCE: Final = 16
+_HOLDER: Final = "upstream"
+_log: Final = Logger("pier.registry")
+
+
+class Downloads:
+    """One a process. A download goes on when those who wanted it have gone: they will be back."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._going: dict[tuple[str, Digest], tuple[Download, asyncio.Task[None]]] = {}
+        self._instance = f"{socket.gethostname()} {registry.settings.root} {','.join(registry.settings.listen)}"
+
+    def begin(self, wanted: Wanted) -> Download:
+        """Join the download of it, or begin one."""
+        key = (wanted.repository, wanted.digest)
+        if key not in self._going:
+            download = Download(self._registry, wanted)
+            task = asyncio.create_task(self._run(download), name=f"download {wanted.digest}")
+            self._going[key] = (download, task)
+            task.add_done_callback(lambda ended: self._going.pop(key))
+        return self._going[key][0]
+
+    async def stop(self) -> None:
+        """What has come by now is kept; the next one goes on there."""
+        tasks = [task for _, task in self._going.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run(self, download: Download) -> None:
+        wanted, registry = download.wanted, self._registry
+        try:
+            async with self._slots:
+                blob = await download.run(await self._upload(wanted), _HOLDER)
+            await registry.records.keep_cached(wanted.repository, blob.digest, blob.size, registry.now())
+        except PierError as error:
+            download.fail(error)
+            if isinstance(error, NoSpace):
+                await self._make_room(wanted.size)
+            _log.warning(
+                "a blob did not come", repository=wanted.repository, digest=wanted.digest, reason=error.message
+            )
+
+    async def _upload(self, wanted: Wanted) -> Upload:
+        """The one that this instance has left half-done, if it has; nobody else goes on with that."""
+        text = f"{self._instance} {wanted.repository} {wanted.digest}"
+        id = hashlib.sha256(text.encode()).hexdigest()[:32]
+        found = await self._registry.records.upload(wanted.repository, id)
+        if found is None:
+            return await begin(self._registry, wanted.repository, id)
+        return found if found.offset >= 0 else await begin(self._registry, wanted.repository)
+
+    async def _make_room(self, size: int) -> None:
+        try:
+            await self._registry.records.evict_cached(size, self._registry.now())
+        except PierError as error:
+            _log.warning("nothing can be let go of", reason=error.message)

@@ -1,0 +1,69 @@
+"""Which repositories come from which upstream (pure)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Final
+
+from yarl import URL
+
+from pier.errors import InvalidArgument
+from pier.registry.settings import Upstream
+
+HUB: Final = "docker.io"
+_HUBS: Final = frozenset({HUB, "index.docker.io", "registry-1.docker.io"})
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """``name`` is the repository there, ``repository`` what it is called here: the upstream's name goes before it."""
+
+    upstream: Upstream
+    name: str
+
+    @property
+    def repository(self) -> str:
+        return f"{self.upstream.name}/{self.name}"
+
+
+class Places:
+    """Raises InvalidArgument for upstreams that cannot be told apart."""
+
+    def __init__(self, upstreams: Sequence[Upstream]) -> None:
+        self._by_name = {each.name: each for each in upstreams}
+        if len(self._by_name) < len(upstreams):
+            raise InvalidArgument("two upstreams have the same name")
+        defaults = [each for each in upstreams if each.default]
+        if len(defaults) > 1:
+            raise InvalidArgument(f"only one upstream can be the default: {', '.join(each.name for each in defaults)}")
+        self._default = defaults[0] if defaults else None
+        self._by_host = {_host(each): each for each in reversed(upstreams)}
+
+    @property
+    def upstreams(self) -> list[Upstream]:
+        return list(self._by_name.values())
+
+    def of(self, repository: str) -> Place | None:
+        """Where a repository comes from whose name begins with an upstream's."""
+        first, _, rest = repository.partition("/")
+        return _allowed(self._by_name.get(first), rest)
+
+    def mirrored(self, repository: str, registry: str = "") -> Place | None:
+        """Where a repository may come from that somebody asks for by its name there, as of a mirror.
+
+        ``registry`` is the host that they want it of (containerd's ``ns``); without it the default upstream is meant.
+        """
+        upstream = self._by_host.get(registry) if registry else self._default
+        return _allowed(upstream, repository)
+
+
+def _allowed(upstream: Upstream | None, name: str) -> Place | None:
+    if upstream is None or not name:
+        return None
+    place = Place(upstream, name)
+    return place if any(fnmatchcase(name, pattern) for pattern in upstream.names) else None
+
+
+def _host(upstream: Upstream) -> str:
+    authority = URL(upstream.url).authority
+    return HUB if authority in _HUBS else authority
