@@ -95,7 +95,7 @@ class PostgresDatabase:
         except (psycopg.Error, PoolTimeout) as error:
             raise self._kind(error) from error
 
-    async def write(self, work: Callable[[Transaction], T], among: str = "") -> T:
+    async def write(self, work: Callable[[Transaction], T], among: str = "", grows: bool = False) -> T:
         """Who waits for others takes no connection: those who share nothing with them go on."""
         loop = asyncio.get_running_loop()
         async with self._turns.setdefault(among, asyncio.Lock()) if among else nullcontext():

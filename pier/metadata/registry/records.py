@@ -19,7 +19,7 @@ class SqlRecords:
         self._write = database.write
 
     async def begin_upload(self, upload: Upload) -> None:
-        await self._write(lambda sql: uploads.begin(sql, upload))
+        await self._write(lambda sql: uploads.begin(sql, upload), grows=True)
 
     async def upload(self, repository: str, id: str) -> Upload | None:
         return await self._read(lambda sql: uploads.find(sql, repository, id))
@@ -104,7 +104,7 @@ class SqlRecords:
             jobs.add_all(sql, plan(manifest.digest, wanted))
             return moved
 
-        return await self._write(put, project(repository))
+        return await self._write(put, project(repository), grows=True)
 
     async def release(self, repository: str, digests: Iterable[Digest], holder: str) -> None:
         wanted = list(digests)

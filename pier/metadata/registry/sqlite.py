@@ -10,10 +10,12 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from pier.errors import DataCorrupted, InvalidArgument, NoSpace, Unavailable
+from pier.metadata.registry.reserve import Reserve
 from pier.metadata.registry.schema import MIGRATIONS
 from pier.metadata.registry.transaction import Row, Transaction
 
@@ -70,6 +72,8 @@ class SqliteDatabase:
     """Implements :class:`pier.metadata.registry.transaction.Database` over the file ``path``."""
 
     def __init__(self, path: Path) -> None:
+        self._reserve = Reserve(path)
+        self._reserve.spend()
         try:
             self._writer = _Connection(str(path))
             _migrate(self._writer)
@@ -78,6 +82,7 @@ class SqliteDatabase:
                 self._idle.put(_Connection(str(path)))
         except sqlite3.Error as error:
             raise _kind(error, str(path)) from error
+        self._reserve.fill()
         self._path = str(path)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="records")
         self._waiting: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
@@ -102,13 +107,18 @@ class SqliteDatabase:
         finally:
             self._idle.put(connection)
 
-    async def write(self, work: Callable[[Transaction], T], among: str = "") -> T:
+    async def write(self, work: Callable[[Transaction], T], among: str = "", grows: bool = False) -> T:
         """There is one writer: whatever they are ``among``, they take turns."""
         self._check_open()
-        write = _Write(work)
+        write = _Write(partial(self._grow, work) if grows else work)
         self._waiting.put(write)
         result: T = await asyncio.wrap_future(write.future)
         return result
+
+    def _grow(self, work: Callable[[Transaction], T], sql: Transaction) -> T:
+        if self._reserve.alone():
+            raise NoSpace(f"write {self._path}: no space left on device")
+        return work(sql)
 
     def _write_all(self) -> None:
         while (first := self._waiting.get()) is not None:
@@ -120,6 +130,7 @@ class SqliteDatabase:
                     break
                 together.append(following)
             self._commit(together)
+            self._reserve.fill()
             if last:
                 return
 
@@ -160,6 +171,7 @@ class SqliteDatabase:
         self._waiting.put(None)
         await asyncio.to_thread(self._thread.join)
         await asyncio.to_thread(self._readers.shutdown)
+        self._reserve.save()
         while not self._idle.empty():
             self._idle.get().raw.close()
         self._writer.raw.close()

@@ -22,11 +22,11 @@ class Database(Protocol):
     async def read(self, work: Callable[[Transaction], T]) -> T:
         """Run ``work`` on what is there now. It writes nothing."""
 
-    async def write(self, work: Callable[[Transaction], T], among: str = "") -> T:
+    async def write(self, work: Callable[[Transaction], T], among: str = "", grows: bool = False) -> T:
         """Run ``work`` in a transaction; it is durable when this returns. ``work`` may be run more than once.
 
         ``among``: what it shares rows with. Of those that say the same, one runs at a time in this process, since two
-        would only be in each other's way.
+        would only be in each other's way. ``grows``: it is not worth the last room on a disk.
         """
 
     async def stop(self) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from pier.linux import process
 from pier.oci.digest import sha256
 from pier.testing.registryserver import pier_registry
-from tests.system.registry.images import Image, Refused, assert_whole, delete, image, push
+from tests.system.registry.images import Image, Refused, assert_whole, delete, image, push, put
 
 MEGABYTE = 1 << 20
 NAME = "team/a"
@@ -22,12 +23,34 @@ NAME = "team/a"
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
     """A folder whose registry has a file system of 64 MiB to itself."""
-    root = tmp_path / "pier-registry"
+    with mounted(tmp_path, "-t", "tmpfs", "-o", "size=64m", "tmpfs"):
+        yield tmp_path
+
+
+@pytest.fixture(params=["tmpfs", "ext4"])
+def any_small(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    if request.param == "tmpfs":
+        yield request.getfixturevalue("small")
+        return
+    disk = tmp_path / "disk"
+    with disk.open("wb") as file:
+        file.truncate(64 * MEGABYTE)
+    made = process.run_sync(["mkfs.ext4", "-q", "-m", "0", "-b", "4096", str(disk)])
+    assert made.returncode == 0, made.stderr
+    with mounted(tmp_path, "-o", "loop", str(disk)):
+        yield tmp_path
+
+
+@contextmanager
+def mounted(folder: Path, *words: str) -> Iterator[None]:
+    root = folder / "pier-registry"
     root.mkdir()
-    mounted = process.run_sync(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(root)])
-    assert mounted.returncode == 0, mounted.stderr
-    yield tmp_path
-    process.run_sync(["umount", "-l", str(root)])
+    done = process.run_sync(["mount", *words, str(root)])
+    assert done.returncode == 0, done.stderr
+    try:
+        yield
+    finally:
+        process.run_sync(["umount", "-l", str(root)])
 
 
 def room(root: Path, megabytes: int) -> None:
@@ -107,7 +130,7 @@ async def _pushed(http: aiohttp.ClientSession) -> bool:
 
 
 async def test_others_take_all_there_is(small: Path) -> None:
-    """Pulls go on, also after a kill; pushes and deletions are refused in words until there is room."""
+    """Pulls go on, also after a kill; pushes are refused in words until there is room."""
     made = image(MEGABYTE)
     async with pier_registry(small) as registry:
         async with aiohttp.ClientSession(f"http://{registry.host}") as http:
@@ -128,3 +151,53 @@ async def test_others_take_all_there_is(small: Path) -> None:
         (registry.root / "full").unlink()
         assert await _pushed(http)
         await delete(http, NAME, "1")
+
+
+async def test_deletions_on_a_disk_without_a_byte(any_small: Path) -> None:
+    """Also by a registry that was stopped and started there, and while others take whatever comes free."""
+    images = {f"t{number}": image(10_000) for number in range(60)}
+    async with pier_registry(any_small) as registry, aiohttp.ClientSession(f"http://{registry.host}") as http:
+        for tag, made in images.items():
+            await push(http, NAME, tag, made)
+        await take_all(registry.root)
+        await delete_some(http, registry.root, images)
+        await refuse_pushes(http, images)
+    async with (
+        pier_registry(any_small, collect_every=1) as registry,
+        aiohttp.ClientSession(f"http://{registry.host}") as http,
+    ):
+        await take_all(registry.root)
+        await delete_some(http, registry.root, images)
+        await refuse_pushes(http, images)
+        for tag, made in images.items():
+            await assert_whole(http, NAME, tag, made)
+        await asyncio.to_thread(give_back, registry.root)
+        async with asyncio.timeout(15):
+            while not await _pushed(http):
+                await asyncio.wait([asyncio.ensure_future(asyncio.Event().wait())], timeout=0.5)
+
+
+async def take_all(root: Path) -> None:
+    await asyncio.to_thread(lambda: fill(root / f"full{len(list(root.glob('full*')))}"))
+
+
+def give_back(root: Path) -> None:
+    for path in root.glob("full*"):
+        path.unlink()
+
+
+async def delete_some(http: aiohttp.ClientSession, root: Path, images: dict[str, Image]) -> None:
+    for tag in list(images)[:25]:
+        await delete(http, NAME, tag)
+        del images[tag]
+        await take_all(root)
+
+
+async def refuse_pushes(http: aiohttp.ClientSession, images: dict[str, Image]) -> None:
+    """Also a mere tag, which would take the room that deletions need."""
+    tag, made = next(iter(images.items()))
+    for _ in range(3):
+        with pytest.raises(Refused, match=r"507.*no space left on device"):
+            await put(http, NAME, f"{tag}-again", made)
+    with pytest.raises(Refused, match=r"507.*no space left on device"):
+        await push(http, NAME, "new", image(10))
