@@ -136,9 +136,12 @@ async def _serve(app: App, call: Call, caller: Caller) -> web.StreamResponse:
 async def _meant(cache: Cache, call: Call) -> str:
     """The name here of what somebody pulls as if of a mirror: that is what they need rights for.
 
-    A blob of what was never pulled so is looked for here alone: somebody may be about to push it.
+    A blob of what was never pulled so, or that is not pulled now, is looked for here alone: somebody may be about to
+    push it.
     """
     known = call.match.endpoint is Endpoint.BLOB
+    if known and call.heads_only:
+        return call.repository
     repository = await cache.name_of(call.repository, call.query("ns"), known=known)
     call.match = replace(call.match, name=repository)
     return repository

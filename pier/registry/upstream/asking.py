@@ -11,11 +11,12 @@ from pier.log import Logger
 from pier.oci.digest import Digest
 from pier.oci.manifest import Descriptor
 from pier.oci.reference import Reference
+from pier.registry.manifests import document
+from pier.registry.model import Cached
 from pier.registry.refusals import Code, Refusal
 from pier.registry.remotes import AGENT, Remotes
 from pier.registry.upstream.places import Place
 from pier.remote import fetch, referrers
-from pier.remote.fetch import FetchedManifest
 from pier.remote.repository import Repository, Request
 from pier.remote.settings import Settings
 
@@ -60,9 +61,9 @@ class Asking:
         """What a tag names there now, None where that is not told. Raises Out, Refusal."""
         return await self._ask(place, True, lambda there: fetch.manifest_digest(there, _named(there, reference)))
 
-    async def manifest(self, place: Place, reference: str, *, quick: bool = False) -> FetchedManifest:
+    async def manifest(self, place: Place, reference: str, *, quick: bool = False) -> Cached:
         """Raises Out, Refusal."""
-        return await self._ask(place, quick, lambda there: fetch.manifest(there, _named(there, reference)))
+        return await self._ask(place, quick, lambda there: _manifest(there, reference))
 
     async def size(self, place: Place, digest: Digest) -> int | None:
         """How many bytes a blob has; None where it is not there, or not told. Raises Out, Refusal."""
@@ -105,6 +106,16 @@ class Asking:
         if not self.trouble(name):
             _log.warning("an upstream is out", upstream=name, reason=error.message)
         self._resting[name] = (time.monotonic() + _REST, error.message)
+
+
+async def _manifest(there: Repository, reference: str) -> Cached:
+    """Raises DataCorrupted where what comes is none: some networks answer everything with a page of their own."""
+    came = await fetch.manifest(there, _named(there, reference))
+    try:
+        manifest, _ = document.read(came.data, came.media_type)
+    except Refusal as error:
+        raise DataCorrupted(f"what came as {reference} is no manifest: {error.detail}") from error
+    return Cached(digest=came.digest, media_type=manifest.media_type, data=came.data)
 
 
 async def _size(there: Repository, digest: Digest) -> int | None:

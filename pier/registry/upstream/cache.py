@@ -4,7 +4,6 @@ from typing import Final
 
 from pier.errors import PierError
 from pier.log import Logger
-from pier.oci import mediatypes
 from pier.oci.digest import Digest, is_digest
 from pier.oci.manifest import Descriptor
 from pier.registry import names
@@ -110,9 +109,7 @@ class Cache:
 
     async def _fetched(self, place: Place, reference: str, *, quick: bool) -> Cached:
         self.counts["misses"] += 1
-        came = await self.asking.manifest(place, reference, quick=quick)
-        media_type = came.media_type.partition(";")[0].strip() or mediatypes.OCI_MANIFEST
-        found = Cached(digest=came.digest, media_type=media_type, data=came.data)
+        found = await self.asking.manifest(place, reference, quick=quick)
         tag = "" if is_digest(reference) else reference
         try:
             await self._registry.records.put_cached(place.repository, found, tag, self._registry.now())

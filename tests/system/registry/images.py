@@ -74,12 +74,20 @@ async def push_blob(http: aiohttp.ClientSession, name: str, data: bytes, base: s
             return
     async with http.post(f"{base}/v2/{name}/blobs/uploads/") as begun:
         await expect(begun, 202)
-        where = base + begun.headers["Location"]
+        where = _location(begun, base)
     half = len(data) // 2
     async with http.patch(where, data=BytesIO(data[:half])) as answer:
         await expect(answer, 202)
-    async with http.put(f"{where}?digest={sha256(data)}", data=BytesIO(data[half:])) as answer:
+        where = _location(answer, base)
+    where += f"{'&' if '?' in where else '?'}digest={sha256(data)}"
+    async with http.put(where, data=BytesIO(data[half:])) as answer:
         await expect(answer, 201)
+
+
+def _location(answer: aiohttp.ClientResponse, base: str) -> str:
+    """Distribution's are whole addresses with a query."""
+    told = answer.headers["Location"]
+    return told if told.startswith("http") else base + told
 
 
 async def expect(answer: aiohttp.ClientResponse, status: int) -> None:
