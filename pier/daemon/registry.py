@@ -29,6 +29,8 @@ from pier.registry.http.health import Health
 from pier.registry.http.tls import TLS
 from pier.registry.http.token import TokenPage
 from pier.registry.periodic import Periodic
+from pier.registry.replication import schedule
+from pier.registry.replication.replicate import Replications
 from pier.registry.settings import Settings
 from pier.registry.storages.opening import open_storage
 from pier.registry.upstream.cache import Cache
@@ -88,6 +90,7 @@ async def wire(settings: Settings) -> Instance:
     registry = Registry(records, storage, settings)
     try:
         webhooks = Webhooks(registry)
+        replications = Replications(registry)
         cache = Cache(registry) if settings.upstream else None
         gate = await open_gate(registry)
     except PierError:
@@ -111,11 +114,17 @@ async def wire(settings: Settings) -> Instance:
     instance.periodic.append(Periodic("retention", settings.retain_every, lambda: retain_alone(registry)))
     instance.periodic.append(Periodic("memory", _TRIM_EVERY, lambda: asyncio.to_thread(memory.trim)))
     if cache is not None:
+        cache.counters = app.metrics.counters
         instance.stops.append(cache.stop)
         instance.periodic.append(Periodic("upstreams", _LET_GO_EVERY, cache.keep_house))
     if settings.webhook:
         registry.planners.append(webhooks.plan)
         instance.working.append(webhooks.worker.run)
+    if settings.replication:
+        registry.planners.append(replications.plan)
+        instance.working.append(replications.worker.run)
+        instance.periodic.append(Periodic("schedules", schedule.EVERY, schedule.Schedule(registry).look))
+        instance.stops.append(replications.stop)
     if tls:
         instance.reloads.append(tls.reload)
         instance.periodic.append(Periodic("certificate", _LOOK_AT_CERTIFICATE_EVERY, tls.reload))

@@ -38,7 +38,8 @@ class Request:
     """What is asked of a repository. ``path`` is under ``/v2/<name>/``; ``url``, where given, replaces it.
 
     ``ok``: the statuses that are an answer. ``retry``: asking again is harmless.
-    ``also``: further repositories that are read (a mount's source).
+    ``also``: further repositories that are read (a mount's source). ``scopes``: what a token has to be good for, where
+    that is not reading and, for a push, writing this one.
     """
 
     method: str
@@ -49,6 +50,7 @@ class Request:
     ok: tuple[int, ...] = (200,)
     retry: bool = True
     also: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = ()
     patience: float | None = None
 
 
@@ -151,7 +153,7 @@ class Repository:
     async def _headers(self, request: Request, url: URL) -> Mapping[str, str]:
         if not self.endpoint.owns(url):
             return request.headers
-        return {**request.headers, **await self.authorizer.header(self._scopes(request.also))}
+        return {**request.headers, **await self.authorizer.header(request.scopes or self._scopes(request.also))}
 
     def _scopes(self, also: tuple[str, ...]) -> tuple[str, ...]:
         if not self.name:

@@ -92,6 +92,7 @@ PURE = (
     "registry/manifests/document.py",
     "registry/housekeeping/rules.py",
     "registry/hooks/envelope.py",
+    "registry/replication/rules.py",
     "registry/http/pages.py",
     "registry/http/ranges.py",
     "registry/http/routes.py",

@@ -46,13 +46,13 @@ async def begin(records: Records, rule: Replication, now: int) -> Run:
     """Have all of ``rule`` done, by whichever instance comes to it; or the run that waits or goes on already."""
     for job in await records.jobs((kind_of(rule),)):
         if not task_of(job).repository:
-            return await records.run(job.id) or _run(rule, job)
+            return await records.run(job.id) or run_of(rule, job)
     job = job_of(rule, Task(), now)
-    run = _run(rule, job)
+    run = run_of(rule, job)
     await records.put_run(run)
     await records.add_job(job)
     return run
 
 
-def _run(rule: Replication, job: Job) -> Run:
+def run_of(rule: Replication, job: Job) -> Run:
     return Run(id=job.id, kind=FAMILY, name=rule.name, subject=task_of(job).subject, created=job.created)

@@ -1,0 +1,105 @@
+"""Which names and tags a replication is about, and when it is due."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from pier.oci.digest import sha256
+from pier.registry.happenings import Happening
+from pier.registry.replication.rules import about, author, companion_of, due, follows, matches, named
+from pier.registry.settings import Remote, Replication
+
+DIGEST = sha256(b"x")
+SIGNATURE = f"sha256-{DIGEST[7:]}.sig"
+NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+
+
+def rule(**more: object) -> Replication:
+    return Replication(
+        **{"name": "mirror", "direction": "push", "remote": Remote(url="https://there"), **more}  # type: ignore[arg-type]  # a table's
+    )
+
+
+@pytest.mark.parametrize(
+    ("patterns", "text", "is_one"),
+    [
+        (("*",), "team/app", True),
+        (("team/*",), "team/a/b", True),
+        (("team/*",), "teams/app", False),
+        (("*", "!*-dev"), "1-dev", False),
+        (("*", "!*-dev"), "1", True),
+        (("!*-dev",), "1", True),
+        (("!*-dev",), "1-dev", False),
+        ((), "1", True),
+        (("v[0-9]",), "v1", True),
+        (("V1",), "v1", False),
+    ],
+)
+def test_globs(patterns: tuple[str, ...], text: str, is_one: bool) -> None:
+    assert matches(patterns, text) is is_one
+
+
+@pytest.mark.parametrize(
+    ("patterns", "names"),
+    [
+        (("library/busybox", "alpine"), ["library/busybox", "alpine"]),
+        (("team/*",), None),
+        (("a", "b?"), None),
+        (("!a",), None),
+        (("a", "!b*"), ["a"]),
+    ],
+)
+def test_names_that_are_spelled_out(patterns: tuple[str, ...], names: list[str] | None) -> None:
+    assert named(patterns) == names
+
+
+def test_tags_that_belong_to_manifests() -> None:
+    assert companion_of(SIGNATURE) == DIGEST
+    assert companion_of(SIGNATURE.removesuffix(".sig")) is companion_of("v1") is companion_of("sha256-abc.sig") is None
+    assert about(rule(tags=("v*",)), SIGNATURE) and not about(rule(tags=("v*",), referrers=False), SIGNATURE)
+
+
+@pytest.mark.parametrize(
+    ("of_rule", "of_happening", "wanted"),
+    [
+        ({}, {}, True),
+        ({"on_push": False}, {}, False),
+        ({"direction": "pull"}, {}, False),
+        ({"names": ("other/*",)}, {}, False),
+        ({}, {"kind": "delete"}, False),
+        ({"deletions": True}, {"kind": "delete"}, True),
+        ({}, {"by": "mirror"}, True),
+        ({}, {"by": "replication:from-there"}, False),
+        ({}, {"by": "replication:from-elsewhere"}, True),
+    ],
+)
+def test_what_follows_from_a_push(of_rule: dict[str, object], of_happening: dict[str, object], wanted: bool) -> None:
+    mine = rule(**of_rule)
+    pulls = [
+        rule(name="from-there", direction="pull"),
+        rule(name="from-elsewhere", direction="pull", remote=Remote(url="https://elsewhere")),
+    ]
+    assert author(pulls[0]) == "replication:from-there"
+    happening = {"kind": "push", "repository": "team/app", "digest": DIGEST, "tags": ("1",), **of_happening}
+    assert follows(mine, Happening(**happening), [mine, *pulls]) is wanted  # type: ignore[arg-type]  # a table's
+
+
+@pytest.mark.parametrize(
+    ("of_rule", "last", "is_due"),
+    [
+        ({}, None, False),
+        ({}, timedelta(days=9), False),
+        ({"every": 60}, None, True),
+        ({"every": 60}, timedelta(seconds=59), False),
+        ({"every": 60}, timedelta(seconds=60), True),
+        ({"at": "11:59"}, None, False),
+        ({"at": "11:59"}, timedelta(seconds=59), False),
+        ({"at": "11:59"}, timedelta(seconds=61), True),
+        ({"at": "12:00"}, timedelta(seconds=1), True),
+        ({"at": "12:01"}, timedelta(hours=23), False),
+        ({"at": "12:01"}, timedelta(hours=24), True),
+        ({"at": "03:00", "every": 60}, timedelta(seconds=60), True),
+    ],
+)
+def test_when_it_is_due(of_rule: dict[str, object], last: timedelta | None, is_due: bool) -> None:
+    assert due(rule(**of_rule), NOON - last if last is not None else None, NOON) is is_due
