@@ -72,6 +72,34 @@ class Replication(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     referrers: bool = True
 
 
+class Build(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[[build]]``: an image of a Git repository, made by ``engine`` when ``POST /hooks/NAME`` says that it changed.
+
+    ``branch`` and ``git_tags`` are globs of what is built when it is pushed. ``tags`` name the image: ``{sha}``,
+    ``{short}``, ``{branch}`` and ``{tag}`` are the commit's; what is said of a branch alone is left out of a tag's
+    image. ``secret`` is the webhook's. ``push_to``: how the engine reaches this registry (default: as it listens).
+    ``pull``: look for newer base images each time. ``timeout``: seconds that it may take.
+    """
+
+    name: Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9._-]{0,62}$")]
+    repository: Annotated[str, Meta(pattern=r"^((https?|ssh|git)://[^\s#]+|[A-Za-z0-9_-]+@[A-Za-z0-9.-]+:[^\s#]+)$")]
+    branch: str = ""
+    git_tags: Texts = ()
+    folder: Annotated[str, Meta(pattern=r"^[^#:]*$")] = ""
+    dockerfile: str = "Dockerfile"
+    target: str = ""
+    args: dict[str, str] = {}
+    platform: str = ""
+    image: str
+    tags: Texts = ("latest",)
+    secret: str = ""
+    secret_file: str = ""
+    engine: Annotated[str, Meta(pattern=r"^(unix:///|(tcp|http)://[^/@?#]+$)")] = "unix:///var/run/docker.sock"
+    push_to: Annotated[str, Meta(pattern=r"^([A-Za-z0-9.-]+(:\d{1,5})?)?$")] = ""
+    pull: bool = False
+    timeout: Positive = 3600
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Seconds and bytes, where nothing else is said."""
 
@@ -152,4 +180,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = ()
     replication: Annotated[
         tuple[Replication, ...], Meta(description="Tables of what is copied to and from other registries")
+    ] = ()
+    build: Annotated[
+        tuple[Build, ...], Meta(description="Tables of images that are built when their Git repository changes")
     ] = ()
