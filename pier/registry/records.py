@@ -88,8 +88,8 @@ class Checks(Protocol):
     async def live_blobs(self, after: str, limit: int) -> list[Blob]:
         """In order of their digests, beyond ``after``."""
 
-    async def claimed_locations(self) -> list[str]:
-        """Where bytes may be of blobs that are claimed for deletion."""
+    async def locations(self, first: str, last: str) -> set[str]:
+        """Those of uploads and blobs, claimed ones included, between two in the order of their bytes, and with them."""
 
     async def needing(self, digest: Digest) -> list[str]:
         """The manifests that refer to a blob, as ``repository:tag`` or ``repository@digest``."""

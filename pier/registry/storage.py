@@ -77,7 +77,8 @@ class Storage(Protocol):
     def walk(self) -> AsyncIterator[str]:
         """Every location that has bytes, finished or not: for a check of the whole.
 
-        Those of an unfinished upload may be several, that begin with the upload's.
+        Those of an unfinished upload may be several, that begin with the upload's. They come in few runs, each in the
+        order of the locations' first two characters.
         """
 
     async def healthy(self) -> None:

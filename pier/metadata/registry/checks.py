@@ -79,8 +79,13 @@ def live_blobs(sql: Transaction, after: str, limit: int) -> list[Blob]:
     return [Blob(*row) for row in rows]
 
 
-def claimed_locations(sql: Transaction) -> list[str]:
-    return [location for (location,) in sql.execute("SELECT location FROM blobs WHERE claimed <> 0")]
+def locations(sql: Transaction, first: str, last: str) -> set[str]:
+    rows = sql.execute(
+        "SELECT location FROM uploads WHERE location BETWEEN ? AND ? "
+        "UNION ALL SELECT location FROM blobs WHERE location BETWEEN ? AND ?",
+        (first, last, first, last),
+    )
+    return {location for (location,) in rows}
 
 
 def needing(sql: Transaction, digest: Digest) -> list[str]:

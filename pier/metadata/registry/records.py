@@ -71,8 +71,8 @@ class SqlRecords:
     async def live_blobs(self, after: str, limit: int) -> list[Blob]:
         return await self._read(lambda sql: checks.live_blobs(sql, after, limit))
 
-    async def claimed_locations(self) -> list[str]:
-        return await self._read(checks.claimed_locations)
+    async def locations(self, first: str, last: str) -> set[str]:
+        return await self._read(lambda sql: checks.locations(sql, first, last))
 
     async def needing(self, digest: Digest) -> list[str]:
         return await self._read(lambda sql: checks.needing(sql, digest))

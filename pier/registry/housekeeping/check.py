@@ -19,7 +19,7 @@ from pier.registry.threads import hop
 Kind = Literal["lost", "leftover", "count", "dangling"]
 _PAGE: Final = 1000
 _AT_A_TIME: Final = 8
-_ALL: Final = 1 << 60
+_TOGETHER: Final = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +31,19 @@ class Finding:
     mended: bool = False
 
 
-async def check(registry: Registry, *, fix: bool = False, data: bool = False) -> AsyncGenerator[Finding, None]:
+async def check(
+    registry: Registry, *, fix: bool = False, data: bool = False, together: int = _TOGETHER
+) -> AsyncGenerator[Finding, None]:
     """``data``: read all bytes and compare their digests. ``fix``: delete what is nobody's, count anew, and take blobs
-    that are lost for such that nobody brought yet: the next push of them brings them.
+    that are lost for such that nobody brought yet: the next push of them brings them. ``together``: how many locations
+    are compared at once: all of them would take 150 MB a million.
     """
-    nobodys = {location async for location in registry.storage.walk()}
-    uploads = await registry.records.stale_uploads(_ALL, _ALL)
-    nobodys.difference_update(await registry.records.claimed_locations())
+    async for location in _nobodys(registry, together):
+        if fix:
+            await registry.storage.delete(location)
+        yield Finding("leftover", f"bytes at {location} that nothing knows", fix)
     after = ""
     while page := await registry.records.live_blobs(after, _PAGE):
-        nobodys.difference_update(blob.location for blob in page)
         for start in range(0, len(page), _AT_A_TIME):
             some = page[start : start + _AT_A_TIME]
             reasons = await asyncio.gather(*(_missing(registry, blob, data) for blob in some))
@@ -48,16 +51,29 @@ async def check(registry: Registry, *, fix: bool = False, data: bool = False) ->
                 if reason:
                     yield await _lost(registry, blob, reason, fix)
         after = page[-1].digest
-    known = {upload.location for upload in uploads}
-    for location in sorted(nobodys):
-        if location not in known and location.partition("-")[0] not in known:
-            if fix:
-                await registry.storage.delete(location)
-            yield Finding("leftover", f"bytes at {location} that nothing knows", fix)
     for text in await registry.records.wrong_counts(fix):
         yield Finding("count", text, fix)
     for text in await registry.records.dangling():
         yield Finding("dangling", text)
+
+
+async def _nobodys(registry: Registry, together: int) -> AsyncGenerator[str, None]:
+    """Locations with bytes that no row has."""
+    some: list[str] = []
+    async for location in registry.storage.walk():
+        if some and (len(some) >= together or location[:2] < some[-1][:2]):
+            for each in await _unknown(registry, some):
+                yield each
+            some = []
+        some.append(location)
+    for each in await _unknown(registry, some) if some else ():
+        yield each
+
+
+async def _unknown(registry: Registry, some: list[str]) -> list[str]:
+    """Bytes of an upload may be at several locations that begin with the upload's."""
+    known = await registry.records.locations(min(some).partition("-")[0], max(some))
+    return sorted(each for each in some if each not in known and each.partition("-")[0] not in known)
 
 
 async def _missing(registry: Registry, blob: Blob, data: bool) -> str:

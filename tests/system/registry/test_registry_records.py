@@ -419,7 +419,7 @@ async def test_a_lost_blob_is_brought_again(records: Records) -> None:
     assert await records.needing(blob.digest) == sorted(["p/a:1", "p/a:2", f"p/a@{sha256(b'n')}"])
     assert await records.lose_blob(blob, NOW)
     assert not await records.lose_blob(blob, NOW)
-    assert await records.live_blobs("", 10) == [] and await records.claimed_locations() == [blob.location]
+    assert await records.live_blobs("", 10) == [] and await records.locations("", "~") == {blob.location}
     assert await records.blob("p/a", blob.digest) is None
     assert await records.mount_blob("p/b", "p/a", blob.digest, LEASE) is None
     with refused(Code.MANIFEST_BLOB_UNKNOWN):
