@@ -1,8 +1,9 @@
 """A folder for an engine elsewhere: what is in it is told, in order, and the contents that it wants are sent.
 
 Entries go as DATA, a JSON list of ``[path, mode, uid, gid, size, mtime in ns, link, major, minor]`` (``mode`` is
-``st_mode``, paths are relative); an empty list says that these were all. The engine answers with DATA, JSON lists of
-the numbers of entries whose content it wants, and END; contents go as CONTENT.
+``st_mode``, paths are relative), of a folder its extended attributes, too, if it has any; an empty list says that these
+were all. The engine answers with DATA, JSON lists of the numbers of entries whose content it wants, and END; contents
+go as CONTENT, after XATTRS where the file has attributes: to look for those of all files would slow down every build.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 from collections import deque
 from stat import S_ISDIR, S_ISLNK, S_ISREG, S_ISSOCK
 
-from pier.client.buildlink import CONTENT, DATA, PIECE, to_json
+from pier.client.buildlink import CONTENT, DATA, PIECE, XATTRS, to_json
 from pier.oci.ignore import Matcher
 
 TYPE_CHECKING = False
@@ -72,6 +73,8 @@ class Sender:
         path = os.path.join(self._root, self._told[number])
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
+            if xattrs := _xattrs(descriptor):
+                yield XATTRS, head + to_json(xattrs)
             while data := os.read(descriptor, PIECE):
                 yield CONTENT, head + data
         finally:
@@ -141,7 +144,7 @@ def _entry(child: os.DirEntry[str], path: str) -> Entry | None:
         return None
     size = found.st_size if S_ISREG(found.st_mode) else 0
     device = found.st_rdev if not S_ISDIR(found.st_mode) else 0
-    return [
+    entry = [
         path,
         found.st_mode,
         found.st_uid,
@@ -152,3 +155,15 @@ def _entry(child: os.DirEntry[str], path: str) -> Entry | None:
         os.major(device),
         os.minor(device),
     ]
+    if S_ISDIR(found.st_mode) and (xattrs := _xattrs(child.path)):
+        entry.append(xattrs)
+    return entry
+
+
+def _xattrs(file: str | int) -> dict[str, str]:
+    """The extended attributes that its user gave it."""
+    try:
+        names = sorted(name for name in os.listxattr(file) if name.startswith("user."))
+        return {name: os.getxattr(file, name).decode("utf-8", "surrogateescape") for name in names}
+    except OSError:  # none in this file system, or the file has gone
+        return {}

@@ -24,6 +24,7 @@ _SHOWN: Final = 1000
 
 PATH_MAX: Final = 4096
 OPAQUE_XATTR: Final = "trusted.overlay.opaque"
+USER_XATTR: Final = "user."
 
 
 class _OpenHow(ctypes.Structure):
@@ -146,6 +147,13 @@ def is_opaque(folder: str | Path | int) -> bool:
         if error.errno in (errno.ENODATA, errno.ENOTSUP, errno.EPERM):
             return False
         raise
+
+
+def user_xattrs(file: int) -> dict[str, bytes]:
+    """The extended attributes that its user gave an open file, by name; none where the file system has none."""
+    with suppress(OSError):
+        return {name: os.getxattr(file, name) for name in sorted(os.listxattr(file)) if name.startswith(USER_XATTR)}
+    return {}
 
 
 def used_bytes(folder: Path) -> int:

@@ -166,7 +166,7 @@ async def start_seal(root: Path, *, skeleton: int) -> Helper:
     return await start({"task": "seal", "skeleton": skeleton}, root, [skeleton], feeding=False)
 
 
-async def start_transfer(source: int, target: int, groups: list[Group], *, xattrs: bool) -> Helper:
+async def start_transfer(source: int, target: int, groups: list[Group], *, xattrs: str) -> Helper:
     """Copy files between two trees: see :mod:`pier.linux.transfer`. The report is empty."""
     plan = os.memfd_create("plan")
     try:

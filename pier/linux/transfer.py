@@ -28,8 +28,11 @@ _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLO
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-def transfer(source: int, target: int, groups: Iterable[Group], *, xattrs: bool) -> None:
-    """Copy all. What is in the way is replaced, but for a folder. Raises OSError with the path in the target."""
+def transfer(source: int, target: int, groups: Iterable[Group], *, xattrs: str) -> None:
+    """Copy all. What is in the way is replaced, but for a folder. Raises OSError with the path in the target.
+
+    ``xattrs``: what the names of the extended attributes that are copied begin with.
+    """
     for there, here, items in groups:
         with _folder(source, there) as from_, _folder(target, here) as to:
             for item in items:
@@ -48,7 +51,7 @@ def _folder(root: int, path: str) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _copy(from_: int, to: int, item: Item, xattrs: bool) -> None:
+def _copy(from_: int, to: int, item: Item, xattrs: str) -> None:
     kind, there, here, mode, owner, group, modified, size = item
     if kind == FILE:
         _file(from_, to, item, xattrs)
@@ -65,7 +68,7 @@ def _copy(from_: int, to: int, item: Item, xattrs: bool) -> None:
     os.utime(here, ns=(modified, modified), dir_fd=to, follow_symlinks=False)
 
 
-def _file(from_: int, to: int, item: Item, xattrs: bool) -> None:
+def _file(from_: int, to: int, item: Item, xattrs: str) -> None:
     _, there, here, mode, owner, group, modified, size = item
     source = os.open(there, _READ, dir_fd=from_)
     try:
@@ -78,8 +81,7 @@ def _file(from_: int, to: int, item: Item, xattrs: bool) -> None:
             if owner or group:
                 os.fchown(target, owner, group)
             os.fchmod(target, stat.S_IMODE(mode))
-            if xattrs:
-                copy_xattrs(source, target)
+            copy_xattrs(source, target, xattrs)
             os.utime(target, ns=(modified, modified))
         finally:
             os.close(target)
@@ -130,8 +132,9 @@ def _large(source: int, target: int) -> None:
     os.ftruncate(target, end)
 
 
-def copy_xattrs(source: int, target: int) -> None:
+def copy_xattrs(source: int, target: int, beginning: str) -> None:
+    """Those whose names begin so, as far as the target takes them."""
     for name in os.listxattr(source):
-        if not name.startswith(_NOT_THEIRS):
+        if name.startswith(beginning) and not name.startswith(_NOT_THEIRS):
             with suppress(OSError):
                 os.setxattr(target, name, os.getxattr(source, name))

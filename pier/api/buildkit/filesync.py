@@ -18,6 +18,7 @@ from pier.build.context.keptfolder import KeptFolder
 from pier.build.deps import Deps
 from pier.build.session import Folder
 from pier.errors import InvalidArgument, NotFound
+from pier.linux.files import USER_XATTR
 
 _AT_ONCE: Final = 64  # packets: a millisecond or two; to go to a thread and back costs more
 _DATA: Final = Packet.PACKET_DATA  # to look them up in the message's class costs as much as to decode it
@@ -121,7 +122,8 @@ def _entry(told: Stat) -> Entry:
         mode, device = unix_mode(told.mode), os.makedev(major, minor) if major or minor else 0
     except (ValueError, OverflowError) as error:
         raise InvalidArgument(f"cannot take {os.fsdecode(told.path)!r} from the client: {error}") from error
-    return Entry(os.fsdecode(told.path), mode, told.size, told.modTime, os.fsdecode(told.linkname), device)
+    xattrs = tuple(pair for pair in told.xattrs.items() if pair[0].startswith(USER_XATTR)) if told.xattrs else ()
+    return Entry(os.fsdecode(told.path), mode, told.size, told.modTime, os.fsdecode(told.linkname), device, xattrs)
 
 
 async def receive(stream: PacketStream, sink: FreshFolder) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from pier.api.buildstream.frames import CONTENT, DATA, END, Frame
+from pier.api.buildstream.frames import CONTENT, DATA, END, XATTRS, Frame
 from pier.api.buildstream.link import Channel, Link
 from pier.api.buildstream.offers import OfferedFolder
 from pier.build.context import places
@@ -22,6 +22,7 @@ from pier.build.deps import Deps
 from pier.build.session import Folder
 from pier.build.threads import in_thread
 from pier.errors import InvalidArgument
+from pier.linux.files import USER_XATTR
 
 
 @asynccontextmanager
@@ -76,12 +77,14 @@ class _Filling:
         """The numbers that are wanted; None: all has been told."""
         if frame.kind == DATA:
             return self._entries(frame.payload)
-        if frame.kind != CONTENT:
+        if frame.kind not in (CONTENT, XATTRS):
             raise InvalidArgument(f"the client sent {frame.kind} where files are expected")
         number = int.from_bytes(frame.payload[:4], "big")
         if number not in self._wanted:
             raise InvalidArgument(f"the client sent file {number}, which nobody asked for")
-        if len(frame.payload) > 4:
+        if frame.kind == XATTRS:
+            self._sink.mark(number, _told_xattrs(frame.payload[4:]))
+        elif len(frame.payload) > 4:
             self._sink.write(number, frame.payload[4:])
         else:
             self._wanted.discard(number)
@@ -90,10 +93,10 @@ class _Filling:
 
     def _entries(self, payload: bytes) -> list[int] | None:
         try:
-            entries = json.loads(payload.decode("utf-8", "surrogateescape"))
+            entries = _value(payload)
             told = [_entry(entry) for entry in entries]
-        except (ValueError, TypeError, OverflowError) as error:
-            raise InvalidArgument(f"the client told of files in a broken way: {error}") from error
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:
+            raise _broken(error) from error
         wanted = []
         for each in told:
             if self._sink.entry(each):
@@ -105,7 +108,31 @@ class _Filling:
 
 def _entry(told: list[Any]) -> Entry:
     """Raises ValueError, TypeError for what is none."""
-    path, mode, _, _, size, modified, link, major, minor = told
+    path, mode, _, _, size, modified, link, major, minor, *xattrs = told
     if not isinstance(path, str) or not isinstance(link, str):
         raise TypeError("a path is a text")
-    return Entry(path, int(mode), int(size), int(modified), link, os.makedev(major, minor))
+    marks = _xattrs(xattrs[0]) if xattrs else ()
+    return Entry(path, int(mode), int(size), int(modified), link, os.makedev(major, minor), marks)
+
+
+def _told_xattrs(payload: bytes) -> tuple[tuple[str, bytes], ...]:
+    try:
+        return _xattrs(_value(payload))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise _broken(error) from error
+
+
+def _xattrs(told: Any) -> tuple[tuple[str, bytes], ...]:
+    """Raises ValueError, TypeError for what are none."""
+    if not isinstance(told, dict) or not all(isinstance(value, str) for value in told.values()):
+        raise TypeError("attributes are texts")
+    pairs = ((name, value.encode("utf-8", "surrogateescape")) for name, value in told.items())
+    return tuple(pair for pair in pairs if pair[0].startswith(USER_XATTR))
+
+
+def _value(payload: bytes) -> Any:
+    return json.loads(payload.decode("utf-8", "surrogateescape"))
+
+
+def _broken(error: Exception) -> InvalidArgument:
+    return InvalidArgument(f"the client told of files in a broken way: {error}")

@@ -4,10 +4,11 @@ A frame is nine bytes and a payload: the payload's length (4, big-endian), what 
 is the build itself; the engine opens another for each thing that it asks the client for, and closes it with END.
 
 From the client: HELLO once (JSON: ``request``, ``folders``, ``uploads``, ``secrets``, ``ssh``), then on the channels
-ANSWER (JSON), DATA, CONTENT (the number of a file in 4 bytes, and more of its bytes; none: that was all), END, ERROR
-(JSON: ``kind``, ``message``). From the engine: EVENTS (a JSON list of what ``build/progress.py`` has), ASK (JSON,
-``what`` and its details), DATA, END, CREDIT (how many more payload bytes the client may send there, 4 bytes), at last
-RESULT or FAILED. A client that stops sending, or goes, cancels its build.
+ANSWER (JSON), DATA, CONTENT (the number of a file in 4 bytes, and more of its bytes; none: that was all), XATTRS (the
+number of a file, and extended attributes as JSON), END, ERROR (JSON: ``kind``, ``message``). From the engine: EVENTS (a
+JSON list of what ``build/progress.py`` has), ASK (JSON, ``what`` and its details), DATA, END, CREDIT (how many more
+payload bytes the client may send there, 4 bytes), at last RESULT or FAILED. A client that stops sending, or goes,
+cancels its build.
 
 A shell's ANSWER is the size of its terminal: height and width, 2 bytes each.
 """
@@ -23,6 +24,7 @@ DATA: Final = 3
 END: Final = 4
 CREDIT: Final = 5
 CONTENT: Final = 6
+XATTRS: Final = 8
 ERROR: Final = 7
 EVENTS: Final = 10
 ASK: Final = 11

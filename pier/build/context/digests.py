@@ -9,7 +9,7 @@ from typing import Final
 from pier.build.context.files import Selector
 from pier.build.context.select import Found, find, skipping, walked
 from pier.build.context.statcache import NOT_TRUSTED, Facts, Known
-from pier.linux.files import open_in_root
+from pier.linux.files import open_in_root, user_xattrs
 from pier.oci.ignore import Matcher
 
 _WHOLE: Final = 4 << 20
@@ -19,7 +19,7 @@ _XATTRS: Final = ("user.", "security.capability", "trusted.")
 
 
 def digest(root: int, selector: Selector, ignored: Matcher | None, known: Known | None, *, owned: bool) -> str:
-    """``owned``: owners and extended attributes count (a root file system's; a context has none).
+    """``owned``: owners and all extended attributes count (a root file system's); of a context's, those of its user.
 
     ``known`` is brought up to date where given. Raises NotFound. Blocks: a walk, and the files that are not known.
     """
@@ -82,7 +82,7 @@ class _Hashing:
         entries = below if found.is_folder else {"": told}
         self._lines.append(f"{len(entries)}\0{found.is_folder}\0{landing}\0".encode(errors="surrogateescape"))
         if found.is_folder and (found.path or self._owned):
-            self._lines.append(self._told(told))
+            self._lines.append(self._told(told) + self._folder(f"{number}/", found.path, told))
         for path in sorted(entries):
             self._entry(number, found.path, path, entries[path])
 
@@ -96,6 +96,8 @@ class _Hashing:
             held = self._content(f"{number}/{path}", where, told)
         elif stat.S_ISLNK(mode):
             held = os.fsencode(self._link(where))
+        elif stat.S_ISDIR(mode):
+            held = b"0" + self._folder(f"{number}/{path}", where, told)
         else:
             held = b"%d" % (told[1] if stat.S_ISCHR(mode) or stat.S_ISBLK(mode) else 0)
         extra = self._xattrs(where) if self._owned and not stat.S_ISLNK(mode) else b""
@@ -113,6 +115,26 @@ class _Hashing:
             self.digests[name] = found
         return found
 
+    def _folder(self, name: str, where: str, told: _Told) -> bytes:
+        """The digest of a folder's attributes in a context; empty where it has none."""
+        if self._owned:
+            return b""
+        if self._known.facts.get(name) == told[:5]:
+            found = self._known.digests.get(name, b"")
+        else:
+            found = self._read_folder(where)
+        if found and self._remembers:
+            self.digests[name] = found
+        return found
+
+    def _read_folder(self, where: str) -> bytes:
+        descriptor = open_in_root(self._root, where, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, follow=False)
+        try:
+            xattrs = user_xattrs(descriptor)
+        finally:
+            os.close(descriptor)
+        return hashlib.sha256(repr(xattrs).encode()).digest() if xattrs else b""
+
     def _read(self, where: str) -> bytes:
         descriptor = open_in_root(self._root, where, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, follow=False)
         try:
@@ -121,6 +143,8 @@ class _Hashing:
             while len(data) == _WHOLE:
                 data = os.read(descriptor, _WHOLE)
                 hasher.update(data)
+            if not self._owned and (xattrs := user_xattrs(descriptor)):
+                hasher = hashlib.sha256(hasher.digest() + repr(xattrs).encode())
             return hasher.digest()
         finally:
             os.close(descriptor)

@@ -7,12 +7,14 @@ links; sockets are left out, as COPY would not take them.
 import os
 import re
 import stat
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from pier.build.context.entry import Entry
 from pier.errors import InvalidArgument, NoSpace
-from pier.linux.files import PATH_MAX, disk_errors, open_in_root, shortened
+from pier.linux.files import PATH_MAX, disk_errors, open_in_root, shortened, user_xattrs
 
 _FOLDER: Final = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW
 _MOST_OPEN: Final = 64
@@ -115,11 +117,16 @@ class FreshFolder:
                 raise InvalidArgument(f"cannot take {path!r} from the client: {error}") from error
         return self._open[number]
 
+    def mark(self, number: int, xattrs: Iterable[tuple[str, bytes]]) -> None:
+        """Give a file extended attributes before its content comes. Raises InvalidArgument, NoSpace."""
+        _mark(self._file(number), xattrs)
+
     def finish(self, number: int) -> None:
         file = self._file(number)
         told = self._asked.pop(number)
         del self._open[number]
         try:
+            _mark(file, told.xattrs)
             os.fchmod(file, stat.S_IMODE(told.mode))
             os.utime(file, ns=(told.modified, told.modified))
         finally:
@@ -132,8 +139,7 @@ class FreshFolder:
         for told in reversed(self._folders):
             folder = open_in_root(self._root, told.path, os.O_RDONLY | os.O_DIRECTORY, follow=False)
             try:
-                os.fchmod(folder, stat.S_IMODE(told.mode))
-                os.utime(folder, ns=(told.modified, told.modified))
+                _finish_folder(folder, told)
             finally:
                 os.close(folder)
 
@@ -143,6 +149,25 @@ class FreshFolder:
         self._open.clear()
         self._leave()
         os.close(self._root)
+
+
+def _finish_folder(folder: int, told: Entry) -> None:
+    """Leaves one alone that is so already: what is known of it stays true."""
+    there, xattrs = os.fstat(folder), user_xattrs(folder)
+    if (there.st_mode, there.st_mtime_ns) == (told.mode, told.modified) and xattrs == dict(told.xattrs):
+        return
+    for name in xattrs.keys() - dict(told.xattrs):
+        os.removexattr(folder, name)
+    _mark(folder, told.xattrs)
+    os.fchmod(folder, stat.S_IMODE(told.mode))
+    os.utime(folder, ns=(told.modified, told.modified))
+
+
+def _mark(file: int, xattrs: Iterable[tuple[str, bytes]]) -> None:
+    """Only as far as the file system takes them, as with Docker; a name with a NUL is none."""
+    for name, value in xattrs:
+        with suppress(OSError, ValueError):
+            os.setxattr(file, name, value)
 
 
 def _refused(path: str, error: OSError | ValueError) -> Exception:

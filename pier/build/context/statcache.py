@@ -20,6 +20,7 @@ Facts = tuple[int, int, int, int, int]
 """Mode, size, time of modification, time of change (both ns), inode."""
 
 _FOLDER: Final = "digests"
+_FORM: Final = 2  # of what the digests count: since 2 the attributes
 _IN_MEMORY: Final = 16
 _MOST_IN_MEMORY: Final = 200_000
 _FILES: Final = 256
@@ -27,7 +28,7 @@ NOT_TRUSTED: Final[Facts] = (0, 0, 0, 0, 0)
 
 
 class Known(msgspec.Struct, array_like=True):
-    """``facts`` and ``digests`` by path; ``combined``: of all of it."""
+    """``facts`` and ``digests`` by path, of folders only where they have attributes; ``combined``: of all of it."""
 
     facts: dict[str, Facts] = {}
     digests: dict[str, bytes] = {}
@@ -121,4 +122,4 @@ def _prune(folder: Path) -> None:
 
 
 def _name(folder: str, selection: str) -> str:
-    return hashlib.sha256(f"{folder}\0{selection}".encode(errors="surrogateescape")).hexdigest()
+    return hashlib.sha256(f"{_FORM}\0{folder}\0{selection}".encode(errors="surrogateescape")).hexdigest()

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pier.build.context.select import Found
 from pier.build.copying.places import Places, join
 from pier.errors import InvalidArgument
-from pier.linux.files import open_in_root
+from pier.linux.files import USER_XATTR, open_in_root
 from pier.linux.transfer import FILE, NODE, SYMLINK, Group, copy_xattrs
 
 Mode = Callable[[int], int]
@@ -26,6 +26,11 @@ class Attributes:
     owner: tuple[int, int] | None
     mode: Mode | None
     owned: bool
+
+    @property
+    def xattrs(self) -> str:
+        """What the names of the extended attributes begin with that are kept: a context's own are for its user."""
+        return "" if self.owned else USER_XATTR
 
     def of(self, status: os.stat_result) -> tuple[int, int, int]:
         """Mode with the kind, owner, group."""
@@ -171,8 +176,7 @@ class Landing:
                 if not stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
                     raise InvalidArgument(f"cannot copy to non-directory: /{path}") from None
             self._dress(parent, name, path, status)
-        if self.attributes.owned:
-            self._xattrs(join(there, name), path)
+        self._xattrs(join(there, name), path)
 
     def _dress(self, parent: int, name: str, path: str, status: os.stat_result) -> None:
         mode, owner, group = self.attributes.of(status)
@@ -190,7 +194,7 @@ class Landing:
         source = open_in_root(self.source, there, os.O_RDONLY | os.O_DIRECTORY, follow=False)
         try:
             with self.places.opened(here) as target:
-                copy_xattrs(source, target)
+                copy_xattrs(source, target, self.attributes.xattrs)
         finally:
             os.close(source)
 

@@ -15,7 +15,7 @@ _WORKERS = 2
 
 async def move(landing: Landing) -> None:
     """A little in a thread, much in helper processes, one a core. Raises NoSpace."""
-    groups, xattrs = list(landing.groups.values()), landing.attributes.owned
+    groups, xattrs = list(landing.groups.values()), landing.attributes.xattrs
     items = sum(len(group[2]) for group in groups)
     if items <= _FEW and sum(item[7] for group in groups for item in group[2]) <= _LITTLE:
         await in_thread(_transfer, landing, groups)
@@ -32,7 +32,7 @@ async def move(landing: Landing) -> None:
 def _transfer(landing: Landing, groups: list[Group]) -> None:
     try:
         with disk_errors():
-            transfer(landing.source, landing.target, groups, xattrs=landing.attributes.owned)
+            transfer(landing.source, landing.target, groups, xattrs=landing.attributes.xattrs)
     except IsADirectoryError as error:
         raise not_replaced(error.filename) from error
 
@@ -47,7 +47,7 @@ def _shared(groups: list[Group]) -> list[list[Group]]:
     return parts
 
 
-async def _run(landing: Landing, groups: list[Group], xattrs: bool) -> None:
+async def _run(landing: Landing, groups: list[Group], xattrs: str) -> None:
     running = await helper.start_transfer(landing.source, landing.target, groups, xattrs=xattrs)
     try:
         await running.finish()

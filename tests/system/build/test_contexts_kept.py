@@ -4,6 +4,7 @@ import os
 import stat
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,9 +17,9 @@ DIR, FILE, LINK = stat.S_IFDIR | 0o755, stat.S_IFREG | 0o644, stat.S_IFLNK | 0o7
 TIME = 1_600_000_000_000_000_001
 
 
-def told(path: str, mode: int = FILE, data: bytes = b"", time: int = TIME, link: str = "") -> tuple[Entry, bytes]:
+def told(path: str, mode: int = FILE, data: bytes = b"", time: int = TIME, **more: Any) -> tuple[Entry, bytes]:
     size = len(data) if stat.S_ISREG(mode) else 0
-    return Entry(path, mode, size, time, link), data
+    return Entry(path, mode, size, time, **more), data
 
 
 def bring(root: Path, *entries: tuple[Entry, bytes]) -> list[str]:
@@ -77,6 +78,24 @@ def test_linked_files(tmp_path: Path) -> None:
     assert (tmp_path / "a").stat().st_ino == (tmp_path / "b").stat().st_ino
     bring(tmp_path, told("a", data=b"2", time=TIME + 1), told("b", data=b"1"))
     assert tree(tmp_path) == {"a": b"2", "b": b"1"}
+
+
+def test_folders_that_are_the_same_are_left_alone(tmp_path: Path) -> None:
+    """What is known of them by their time of change stays true."""
+    entries = [told("d", DIR), told("d/a", data=b"a"), told("e", DIR, xattrs=(("user.a", b"1"),))]
+    bring(tmp_path, *entries)
+    before = [(tmp_path / name).stat().st_ctime_ns for name in "de"]
+    bring(tmp_path, *entries)
+    assert [(tmp_path / name).stat().st_ctime_ns for name in "de"] == before
+    bring(tmp_path, told("d", stat.S_IFDIR | 0o700), entries[1], told("e", DIR, time=TIME + 1))
+    assert stat.S_IMODE((tmp_path / "d").stat().st_mode) == 0o700
+    assert (tmp_path / "e").stat().st_mtime_ns == TIME + 1 and os.listxattr(tmp_path / "e") == []
+
+
+def test_names_of_attributes_that_are_none(tmp_path: Path) -> None:
+    names = ("user.", "user.\0", "user.\ud800", f"user.{'n' * 300}", "user.a")
+    bring(tmp_path, told("d", DIR, xattrs=tuple((name, b"1") for name in names)))
+    assert os.listxattr(tmp_path / "d") == ["user.a"]
 
 
 def test_paths_longer_than_the_folders_own_leave_room_for(tmp_path: Path) -> None:
