@@ -235,6 +235,24 @@ async def wrong_manifests(http: Raw, name: str) -> None:
     await http("GET", f"/v2/{name}/manifests/wrong", note="none of them is there", headers=accept())
 
 
+async def wrong_sizes(http: Raw, name: str) -> None:
+    """Blobs that are here, and are not as long as the manifest says: old Docker engines say 0 of configs."""
+    await push_blob(http, name, BLOB)
+    await push_blob(http, name, OTHER)
+    for number, (note, field, size) in enumerate(
+        (
+            ("a layer that is longer", "layers", len(BLOB) + 1),
+            ("a layer without bytes", "layers", 0),
+            ("a layer of a TiB", "layers", 1 << 40),
+            ("a layer of less than nothing", "layers", -1),
+            ("a config without bytes", "config", 0),
+        )
+    ):
+        document = json.loads(image(OTHER, BLOB))
+        (document[field][0] if field == "layers" else document[field])["size"] = size
+        await put_manifest(http, name, f"t{number}", json.dumps(document).encode(), note)
+
+
 async def artifacts(http: Raw, name: str) -> None:
     subject = await push_image(http, name, "subject")
     await push_blob(http, name, b"{}")
@@ -323,6 +341,7 @@ STORIES: Final[Mapping[str, Story]] = {
         manifests,
         docker_manifests,
         wrong_manifests,
+        wrong_sizes,
         artifacts,
         tags,
         catalogue,

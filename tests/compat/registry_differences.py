@@ -40,6 +40,7 @@ DIFFERENCES: Final = (
     Difference("manifests", "by no digest", "400 DIGEST_INVALID", "no error of the server's"),
     Difference("wrong_manifests", "too large", "413 MANIFEST_INVALID", "OCI's status for it"),
     Difference("wrong_manifests", "a tag that is none", "400 TAG_INVALID", "says what is wrong"),
+    Difference("wrong_sizes", "a layer of less than.*", "400 MANIFEST_INVALID", "no client could pull it"),
     Difference("artifacts", "an artifact without layers", "201 ", "OCI-Subject says that the subject was seen"),
     Difference("artifacts", "referrers( of a type| of nothing)?", "200 ", "Distribution 2.8 has no referrers"),
     Difference("artifacts", "referrers of no digest", "400 DIGEST_INVALID", "Distribution 2.8 has no referrers"),
