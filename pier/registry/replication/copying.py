@@ -112,7 +112,7 @@ class Copier:
             found = await self.source.referrers(name, subject)
             manifests = [await self.referrer(name, each, depth) for each in found]
             if manifests:
-                await self.target.list_referrers(self.named(name), subject, manifests)
+                await self.list_referrers(name, subject, manifests)
             for tag in await self.source.companions(name, subject):
                 await self.tag(name, tag, alone=True)
 
@@ -120,6 +120,12 @@ class Copier:
         found, digests = await self.tree(name, digest)
         await self.attached(name, digests, depth + 1)
         return document.read(found.data, found.media_type)[0]
+
+    async def list_referrers(self, name: str, subject: Digest, referrers: list[Manifest]) -> None:
+        """Where that is a list that is read and written, others wait meanwhile."""
+        target = self.named(name)
+        async with self.turns.of(f"{target}@{subject}"):
+            await self.target.list_referrers(target, subject, referrers)
 
     async def _blobs(self, name: str, manifest: Manifest, elsewhere: frozenset[Digest]) -> None:
         target = self.named(name)

@@ -101,7 +101,7 @@ async def _manifest(copier: Copier, name: str, digest: Digest) -> None:
     if subject is None or not await _is_there(copier, name, subject):
         return
     manifest = await copier.referrer(name, digest)
-    await copier.target.list_referrers(copier.named(name), subject, [manifest])
+    await copier.list_referrers(name, subject, [manifest])
     copier.report.copied += 1
     copier.report.line(f"{name}@{digest} copied")
 
