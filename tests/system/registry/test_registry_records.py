@@ -10,7 +10,7 @@ from pier.errors import Conflict, DataCorrupted, InvalidArgument, Unavailable
 from pier.metadata.registry.opening import open_records
 from pier.metadata.registry.records import SqlRecords
 from pier.oci.digest import Digest, sha256
-from pier.registry.model import Blob, Job, Manifest, Project, Reference, Upload, User
+from pier.registry.model import Blob, Job, Manifest, Project, Reference, Run, Upload, User
 from pier.registry.records import CONDEMNED, Records
 from pier.registry.refusals import Code, Refusal
 from pier.testing.postgres import Server, postgres
@@ -564,6 +564,41 @@ async def test_jobs(connect: Open) -> None:
     left = {job.id: (job.attempts, job.last_error) for job in await both[0].jobs(("hook",))}
     assert left["j1"] == (1, "it failed") and "j0" not in left
     assert await both[0].take_job(("other",), NOW + 999, NOW + 1000) is None
+
+
+async def test_runs(connect: Open) -> None:
+    both = [await connect(), await connect()]
+    begun = Run(id="r1", kind="replication", name="mirror", subject="everything", created=NOW)
+    await both[0].put_run(begun)
+    assert await both[1].run("r1") == begun
+    ended = Run(
+        id="r1",
+        kind="replication",
+        name="mirror",
+        subject="everything",
+        state="done",
+        created=NOW,
+        started=NOW + 1,
+        ended=NOW + 2,
+        note="3 copied",
+        log="one\ntwo\n",
+    )
+    await both[1].put_run(ended)
+    assert await both[0].run("r1") == ended and await both[0].run("r2") is None
+    await both[0].put_run(Run(id="b1", kind="build", name="site", created=NOW + 5, log="long"))
+    await both[0].put_run(Run(id="r2", kind="replication", name="other", created=NOW + 9))
+    assert [(each.id, each.log) for each in await both[1].runs()] == [("r2", ""), ("b1", ""), ("r1", "")]
+    assert [each.id for each in await both[1].runs("replication")] == ["r2", "r1"]
+    assert [each.id for each in await both[1].runs("replication", "mirror")] == ["r1"]
+    assert [each.id for each in await both[1].runs(limit=1)] == ["r2"]
+
+
+async def test_of_runs_the_newest_stay(records: Records) -> None:
+    await records.put_run(Run(id="other", kind="build", name="mirror", created=NOW))
+    for number in range(5):
+        await records.put_run(Run(id=f"r{number}", kind="replication", name="mirror", created=NOW + number), keep=3)
+    assert [each.id for each in await records.runs("replication")] == ["r4", "r3", "r2"]
+    assert await records.run("r1") is None and await records.run("other")
 
 
 async def test_a_lock_has_one_holder(connect: Open) -> None:
