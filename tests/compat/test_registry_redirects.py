@@ -1,4 +1,4 @@
-"""A registry that sends its clients to a real S3 for blobs: the bytes come from there, and the credentials stay here."""
+"""A registry that sends its clients to a real S3 for blobs: bytes come from there, and credentials stay here."""
 
 import asyncio
 import os
