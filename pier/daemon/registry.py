@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,9 @@ from pier.daemon.registryserve import Instance, serve
 from pier.errors import InvalidArgument, PierError
 from pier.linux import memory
 from pier.metadata.registry.opening import open_records
+from pier.registry.builds.choosing import check as check_builds
+from pier.registry.builds.perform import Builds
+from pier.registry.builds.tokens import token_of
 from pier.registry.configuration import load
 from pier.registry.deps import Registry
 from pier.registry.hooks.deliver import Webhooks
@@ -25,6 +29,8 @@ from pier.registry.housekeeping.collect import collect, end_stale_uploads
 from pier.registry.housekeeping.retain import retain_alone
 from pier.registry.http.api.table import PREFIX, SEARCH, Api
 from pier.registry.http.app import make_app
+from pier.registry.http.buildhooks import PREFIX as HOOKS
+from pier.registry.http.buildhooks import BuildHooks
 from pier.registry.http.health import Health
 from pier.registry.http.tls import TLS
 from pier.registry.http.token import TokenPage
@@ -92,6 +98,7 @@ async def wire(settings: Settings) -> Instance:
         webhooks = Webhooks(registry)
         replications = Replications(registry)
         cache = Cache(registry) if settings.upstream else None
+        check_builds(settings)
         gate = await open_gate(registry)
     except PierError:
         await storage.stop()
@@ -125,6 +132,10 @@ async def wire(settings: Settings) -> Instance:
         instance.working.append(replications.worker.run)
         instance.periodic.append(Periodic("schedules", schedule.EVERY, schedule.Schedule(registry).look))
         instance.stops.append(replications.stop)
+    if settings.build:
+        builds = Builds(registry, partial(token_of, gate))
+        app.pages[HOOKS] = BuildHooks(registry, gate, settings.build).answer
+        instance.working.append(builds.worker.run)
     if tls:
         instance.reloads.append(tls.reload)
         instance.periodic.append(Periodic("certificate", _LOOK_AT_CERTIFICATE_EVERY, tls.reload))

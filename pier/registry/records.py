@@ -5,7 +5,7 @@ instances and the housekeeping call at once. They raise Unavailable where the da
 its disk is full. A *live* blob has a row that is not claimed for deletion.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Protocol
 
 from pier.oci.digest import Digest
@@ -191,8 +191,8 @@ class CachedImages(Protocol):
     async def keep_cached(self, repository: str, digest: Digest, size: int, now: int) -> None:
         """Have a blob that the repository has stay until :meth:`evict_cached` lets it go."""
 
-    async def use_cached(self, used: Iterable[tuple[str, Digest]], now: int) -> None:
-        """Manifests and blobs that were pulled."""
+    async def use_cached(self, used: Mapping[tuple[str, Digest], int]) -> None:
+        """Manifests and blobs that were pulled, by repository and digest, and when."""
 
     async def cached_sizes(self) -> dict[str, int]:
         """Bytes by the repositories' first names. What two repositories have counts in both."""

@@ -1,6 +1,6 @@
 """What was pulled through from other registries: manifests, tags, and which blobs stay for them."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Final
 
 from pier.metadata.registry import links
@@ -87,10 +87,10 @@ def keep(sql: Transaction, repository: str, digest: Digest, size: int, now: int)
         _note(sql, repository, digest, "", None, size, now)
 
 
-def use(sql: Transaction, used: Iterable[tuple[str, Digest]], now: int) -> None:
+def use(sql: Transaction, used: Mapping[tuple[str, Digest], int]) -> None:
     sql.executemany(
         "UPDATE cached SET used = ? WHERE repository = ? AND digest = ?",
-        [(now, repository, digest) for repository, digest in used],
+        [(when, repository, digest) for (repository, digest), when in used.items()],
     )
 
 

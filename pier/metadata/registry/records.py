@@ -1,6 +1,6 @@
 """The records: each call a transaction of the database."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from pier.metadata.registry import access, blobs, cached, checks, jobs, links, manifests, runs, tags, uploads
 from pier.metadata.registry.transaction import Database, Transaction
@@ -183,9 +183,9 @@ class SqlRecords:
     async def keep_cached(self, repository: str, digest: Digest, size: int, now: int) -> None:
         await self._write(lambda sql: cached.keep(sql, repository, digest, size, now))
 
-    async def use_cached(self, used: Iterable[tuple[str, Digest]], now: int) -> None:
-        listed = list(used)
-        await self._write(lambda sql: cached.use(sql, listed, now))
+    async def use_cached(self, used: Mapping[tuple[str, Digest], int]) -> None:
+        noted = dict(used)
+        await self._write(lambda sql: cached.use(sql, noted))
 
     async def cached_sizes(self) -> dict[str, int]:
         return await self._read(cached.sizes)

@@ -25,7 +25,8 @@ T = TypeVar("T")
 _REST: Final = 15.0
 _MOST_KEPT: Final = 512
 _QUICK: Final = Settings(user_agent=AGENT, attempts=1, stall_timeout=5.0)
-_THOROUGH: Final = Settings(user_agent=AGENT)
+_THOROUGH: Final = Settings(user_agent=AGENT, attempts=2)
+"""Those who ask here try again themselves."""
 _log: Final = Logger("pier.registry")
 
 
@@ -142,4 +143,4 @@ def out(place: Place, error: Out) -> Refusal:
     text = f"the upstream {place.upstream.name} does not answer: {error.reason}"
     if error.reason.startswith("toomanyrequests"):
         return Refusal(Code.TOOMANYREQUESTS, text, headers={"Retry-After": str(int(_REST))})
-    return Refusal(Code.UNAVAILABLE, text, headers={"Retry-After": str(int(_REST))})
+    return Refusal(Code.UNAVAILABLE, text)

@@ -40,8 +40,13 @@ class Cache:
         self._sizes = Sizes()
         self._tags: Lists[list[str]] = Lists(_LIST_LIFE)
         self._referrers: Lists[list[Descriptor]] = Lists(_LIST_LIFE)
-        self._used: set[tuple[str, Digest]] = set()
-        self.counts: dict[str, int] = dict.fromkeys(("hits", "misses", "stale"), 0)
+        self._used: dict[tuple[str, Digest], int] = {}
+        self.counters: dict[str, float] = {}
+        """Figures for Prometheus: manifests that were kept, that came, that stood in; blobs that came; bytes in all."""
+
+    def _count(self, what: str) -> None:
+        name = f"upstream_{what}_total"
+        self.counters[name] = self.counters.get(name, 0) + 1
 
     async def stop(self) -> None:
         await self._manifests.stop()
@@ -80,7 +85,7 @@ class Cache:
             names.tag(reference)
         found = await self._registry.records.cached(repository, reference)
         if found is not None and (is_digest(reference) or self._fresh(place, found)):
-            self.counts["hits"] += 1
+            self._count("manifests_kept")
         else:
             found = await self._manifests.join((repository, reference), lambda: self._renewed(place, reference, found))
         self._sizes.learn(repository, found.data)
@@ -94,13 +99,13 @@ class Cache:
         try:
             if kept is not None and await self.asking.digest(place, reference) == kept.digest:
                 await self._registry.records.check_cached(place.repository, reference, self._registry.now())
-                self.counts["hits"] += 1
+                self._count("manifests_kept")
                 return kept
             return await self._fetched(place, reference, quick=kept is not None)
         except Out as error:
             if kept is None:
                 raise out(place, error) from error
-            self.counts["stale"] += 1
+            self._count("manifests_stale")
             return kept
         except Refusal as refusal:
             if kept is not None and refusal.code is Code.MANIFEST_UNKNOWN:
@@ -108,7 +113,7 @@ class Cache:
             raise
 
     async def _fetched(self, place: Place, reference: str, *, quick: bool) -> Cached:
-        self.counts["misses"] += 1
+        self._count("manifests_fetched")
         found = await self.asking.manifest(place, reference, quick=quick)
         tag = "" if is_digest(reference) else reference
         try:
@@ -124,7 +129,7 @@ class Cache:
         found = await self._registry.records.blob(repository, digest)
         if found is not None:
             return found
-        self.counts["misses"] += 1
+        self._count("blobs_fetched")
         return self._downloads.begin(Wanted(repository, self.asking.repository(place), digest, size))
 
     async def size(self, repository: str, digest: Digest) -> int:
@@ -186,14 +191,14 @@ class Cache:
     def used(self, repository: str, digest: Digest) -> None:
         """Note that it was pulled, if it is of an upstream: it goes later then."""
         if len(self._used) < _MOST_USED and self.places.of(repository) is not None:
-            self._used.add((repository, digest))
+            self._used[repository, digest] = self._registry.now()
 
     async def keep_house(self) -> None:
         """Write down what was used, and let go of what there is no room for."""
         records, now = self._registry.records, self._registry.now()
-        used, self._used = self._used, set()
+        used, self._used = self._used, {}
         if used:
-            await records.use_cached(used, now)
+            await records.use_cached(used)
         most = self._registry.settings.upstream_size
         while most and (surplus := sum((await records.cached_sizes()).values()) - most) > 0:
             freed = await records.evict_cached(surplus, now + _GRACE)

@@ -151,7 +151,7 @@ async def test_a_download_goes_on_after_a_restart(
     async with through(tmp_path, upstream.host, stop_wait=0, listen=listen) as (registry, http):
         await manifest(http)
         async with http.get(f"/v2/up/app/blobs/{digest}") as answer:
-            await answer.content.readexactly(15 * MIB)
+            await answer.content.readexactly(12 * MIB)
             registry.child.send_signal(number)
             await registry.child.wait()
     upstream.forget()
