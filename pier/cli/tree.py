@@ -70,6 +70,7 @@ ROWS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
     (ONLY_NOUN, ("registry fsck",), "registrykeep:FSCK", "Check whether a registry has all that it should have"),
     (ONLY_NOUN, ("registry gc",), "registrykeep:GC", "Do a registry's housekeeping now"),
     (ONLY_NOUN, ("registry project",), "registryadmin:PROJECT", "Say what the rules of a registry's projects are"),
+    (ONLY_NOUN, ("registry replicate",), "registryreplicate:REPLICATE", "Copy to or from another registry now"),
     (ONLY_NOUN, ("registry robot",), "registryadmin:ROBOT", "Give programs access to a registry"),
     (ONLY_NOUN, ("registry serve",), "registry:SERVE", "Run a registry"),
     (ONLY_NOUN, ("registry user",), "registryadmin:USER", "Say who may do what in a registry"),
