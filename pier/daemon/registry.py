@@ -121,7 +121,7 @@ async def wire(settings: Settings) -> Instance:
     instance.periodic.append(Periodic("retention", settings.retain_every, lambda: retain_alone(registry)))
     instance.periodic.append(Periodic("memory", _TRIM_EVERY, lambda: asyncio.to_thread(memory.trim)))
     if cache is not None:
-        cache.counters = app.metrics.counters
+        cache.counters, cache.gauges = app.metrics.counters, app.metrics.gauges
         instance.stops.append(cache.stop)
         instance.periodic.append(Periodic("upstreams", _LET_GO_EVERY, cache.keep_house))
     if settings.webhook:

@@ -14,6 +14,7 @@ from pier.registry.access.people import Account, People
 from pier.registry.access.policy import Rights
 from pier.registry.access.scopes import Grant
 from pier.registry.access.tokens import Tokens
+from pier.registry.model import Role
 from pier.registry.principal import Action, Caller, Need, Refused
 from pier.registry.refusals import Code, Refusal
 
@@ -114,6 +115,9 @@ class Doorkeeper:
         token = self._tokens.read_access(text)
         if not token.name:
             return Asker(await self._people.nobody(), self._people, token.grants)
+        if self._tokens.is_own(token):
+            roles: dict[str, Role] = {each.name: "writer" for each in token.grants}
+            return Asker(Rights(token.name, roles=roles), self._people, token.grants)
         account = await self._people.account(token.name)
         if account is None or self._tokens.mark(token.name, account.secret) != token.mark:
             raise Refused(Code.UNAUTHORIZED, "invalid token", who=token.name)

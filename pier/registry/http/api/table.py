@@ -9,7 +9,7 @@ from aiohttp import web
 from pier.errors import Conflict, InvalidArgument, NotFound
 from pier.registry.access.gate import Gate
 from pier.registry.deps import Registry
-from pier.registry.http.api import catalogue, jobs, people, projects
+from pier.registry.http.api import builds, catalogue, jobs, people, projects
 from pier.registry.http.api.asking import Ask
 from pier.registry.http.replies import document, no_such_page, wrong_method
 from pier.registry.principal import Caller
@@ -38,6 +38,8 @@ TABLE: Final[Mapping[str, Methods]] = {
     "runs/*": {"GET": jobs.run},
     "replications": {"GET": jobs.replications},
     "replications/*/run": {"POST": jobs.replicate},
+    "builds": {"GET": builds.builds},
+    "builds/*/run": {"POST": builds.run},
     "search": {"GET": catalogue.search},
 }
 

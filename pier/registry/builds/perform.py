@@ -1,0 +1,105 @@
+"""Builds: of each rule one at a time, told to an engine, which pushes here what it has built."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import Final, Literal
+
+import msgspec
+
+from pier.errors import PierError
+from pier.log import Logger
+from pier.registry.builds.engine import BuildFailed
+from pier.registry.builds.making import make
+from pier.registry.builds.runlog import RunLog
+from pier.registry.builds.tasks import FAMILY, Task, alone, is_old, replaced, run_of, task_of
+from pier.registry.deps import Registry
+from pier.registry.jobs import Kind, Worker
+from pier.registry.model import Job, Run
+from pier.registry.settings import Build
+
+_ATTEMPTS: Final = 8
+_LONGEST_PAUSE: Final = 300
+_NOTED_EVERY: Final = 3.0
+_ANOTHER: Final = 24 * 3600.0
+_STOPPED: Final = "the registry was stopped; it is built again"
+_log: Final = Logger("pier.registry")
+
+Token = Callable[[Build], str]
+"""Makes what an engine shows us when it pushes the image of a build."""
+
+
+class Builds:
+    """``worker`` has to run."""
+
+    def __init__(self, registry: Registry, token: Token) -> None:
+        self._registry = registry
+        self._token = token
+        self.worker = Worker(registry, FAMILY, {rule.name: self._kind(rule) for rule in registry.settings.build})
+
+    def _kind(self, rule: Build) -> Kind:
+        perform, give_up = partial(self._perform, rule), partial(self._give_up, rule)
+        return Kind(perform, attempts=_ATTEMPTS, longest_pause=_LONGEST_PAUSE, give_up=give_up)
+
+    async def _perform(self, rule: Build, job: Job) -> None:
+        """Raises Unavailable where it may go well another time: the engine does not answer."""
+        records = self._registry.records
+        async with alone(records, f"{FAMILY}/{rule.name}", self._registry.now, _ANOTHER):
+            run = await records.run(job.id) or run_of(rule, job)
+            if run.state in ("done", "failed"):
+                return
+            if await is_old(records, run):
+                await records.put_run(replaced(run, self._registry.now()))
+                return
+            await self._attempt(rule, task_of(job), run)
+
+    async def _attempt(self, rule: Build, task: Task, run: Run) -> None:
+        log = RunLog()
+        run = msgspec.structs.replace(run, state="running", started=self._registry.now(), note="")
+        _log.info("a build begins", name=rule.name, subject=run.subject, run=run.id)
+        try:
+            async with self._noting(run, log), asyncio.timeout(rule.timeout):
+                names = await make(rule, task, self._registry.settings, partial(self._token, rule), log.add)
+        except BuildFailed as error:
+            await self._end(run, log, "failed", error.message)
+        except TimeoutError:
+            await self._end(run, log, "failed", f"it took longer than {rule.timeout} s")
+        except asyncio.CancelledError:
+            with suppress(PierError):
+                await self._end(run, log, "queued", _STOPPED)
+            raise
+        except PierError as error:
+            await self._end(run, log, "queued", error.message)
+            raise
+        else:
+            await self._end(run, log, "done", f"pushed {', '.join(names)}")
+
+    async def _end(self, run: Run, log: RunLog, state: Literal["queued", "done", "failed"], note: str) -> None:
+        ended = 0 if state == "queued" else self._registry.now()
+        run = msgspec.structs.replace(run, state=state, ended=ended, note=note.replace("\0", ""), log=log.text())
+        await self._registry.records.put_run(run)
+        _log.info("a build ended", name=run.name, subject=run.subject, run=run.id, state=state, note=note)
+
+    @asynccontextmanager
+    async def _noting(self, run: Run, log: RunLog) -> AsyncIterator[None]:
+        """Whoever looks sees how far it is."""
+        await self._registry.records.put_run(run)
+        noting = asyncio.create_task(self._note(run, log))
+        try:
+            yield
+        finally:
+            noting.cancel()
+            await asyncio.gather(noting, return_exceptions=True)
+
+    async def _note(self, run: Run, log: RunLog) -> None:
+        while True:
+            await asyncio.sleep(_NOTED_EVERY)
+            if log.changed:
+                with suppress(PierError):
+                    await self._registry.records.put_run(msgspec.structs.replace(run, log=log.text()))
+
+    async def _give_up(self, rule: Build, job: Job, error: str) -> None:
+        run = await self._registry.records.run(job.id) or run_of(rule, job)
+        now = self._registry.now()
+        await self._registry.records.put_run(msgspec.structs.replace(run, state="failed", ended=now, note=error))

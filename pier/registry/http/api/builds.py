@@ -1,0 +1,67 @@
+"""Automated builds over the JSON API: what there is, and one that is begun by hand. For administrators."""
+
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from pier.errors import InvalidArgument, NotFound
+from pier.registry.builds import choosing
+from pier.registry.builds.payload import Push, push
+from pier.registry.builds.tasks import FAMILY, begin
+from pier.registry.http.api.asking import Ask
+from pier.registry.http.replies import document
+from pier.registry.settings import Build
+
+
+class _Which(msgspec.Struct, forbid_unknown_fields=True):
+    """Without a ``ref`` it is the branch of the settings; without a ``commit`` whatever that is at."""
+
+    ref: str = ""
+    commit: str = ""
+
+
+async def builds(ask: Ask) -> web.StreamResponse:
+    """Those of the settings without their secrets, each with its last run."""
+    ask.administer()
+    return document([await _shown(ask, rule) for rule in ask.registry.settings.build])
+
+
+async def _shown(ask: Ask, rule: Build) -> dict[str, Any]:
+    last = await ask.registry.records.runs(FAMILY, rule.name, 1)
+    return {
+        "name": rule.name,
+        "repository": rule.repository,
+        "branch": rule.branch,
+        "git_tags": rule.git_tags,
+        "image": rule.image,
+        "tags": rule.tags,
+        "last": {"id": last[0].id, "state": last[0].state, "note": last[0].note} if last else None,
+    }
+
+
+async def run(ask: Ask) -> web.StreamResponse:
+    """Begin one, as a push of that ref would."""
+    ask.administer()
+    (name,) = ask.words
+    rule = next((each for each in ask.registry.settings.build if each.name == name), None)
+    if rule is None:
+        raise NotFound(f"no such build: {name[:64]}")
+    wanted = await ask.body(_Which) if ask.request.can_read_body else _Which()
+    begun = await begin(ask.registry.records, rule, _push(rule, wanted), ask.registry.now)
+    ask.note("build run", target=rule.name)
+    answer = document({"run": begun.id, "state": begun.state, "subject": begun.subject})
+    answer.set_status(202)
+    return answer
+
+
+def _push(rule: Build, wanted: _Which) -> Push:
+    """Raises InvalidArgument."""
+    if not wanted.ref and (not rule.branch or set(rule.branch) & set("*?[")):
+        raise InvalidArgument('which one? Say {"ref": "refs/heads/NAME"} or {"ref": "refs/tags/NAME"}')
+    given = push(wanted.ref or f"refs/heads/{rule.branch}", wanted.commit)
+    if choosing.needs_commit(rule) and not given.commit:
+        raise InvalidArgument('the image is called by its commit. Say {"commit": "…"}, all 40 letters of it')
+    if not choosing.wanted(rule, given) or not choosing.tags(rule, given):
+        raise InvalidArgument(f"{given.ref} is not what {rule.name} builds")
+    return given
