@@ -10,7 +10,7 @@ from pier.api.distribution import credentials
 from pier.api.messages import Progress, run_with_progress, send_bytes
 from pier.api.platforms import platform
 from pier.api.routing import Route
-from pier.errors import InvalidArgument, Unsupported
+from pier.errors import InvalidArgument, Unauthorized, Unavailable, Unsupported
 from pier.images import archive, bootstrap, importing, pull, push, saving
 from pier.images.importing import ImportOptions
 from pier.oci.reference import Reference, parse_reference
@@ -31,7 +31,10 @@ async def _pull(call: Call) -> web.StreamResponse:
     given = credentials(call)
 
     async def work(report: Progress) -> None:
-        await pull.pull(call.services.images, call.services.registries, reference, wanted, given, report)
+        try:
+            await pull.pull(call.services.images, call.services.registries, reference, wanted, given, report)
+        except Unauthorized as error:
+            raise Unavailable(str(error)) from error  # of a 401 clients think that it is the engine's: docker asks who
 
     return await run_with_progress(call, work)
 

@@ -67,10 +67,12 @@ class Refusal:
 
     @property
     def text(self) -> str:
-        if self.code:
+        if self.code and not (self.code == "UNKNOWN" and self.status >= HTTPStatus.INTERNAL_SERVER_ERROR):
             return f"{self.code.lower().replace('_', ' ')}: {self.message}"
         if self.status == HTTPStatus.TOO_MANY_REQUESTS:
             return f"toomanyrequests: {self.message or 'the registry asks to slow down'}"
+        if self.status == HTTPStatus.FORBIDDEN:
+            return f"denied: {self.message or 'requested access to the resource is denied'}"
         return f"received unexpected HTTP status: {status_line(self.status)}"
 
 
@@ -133,12 +135,12 @@ def connection_failure(method: str, url: URL, error: Exception, *, waited: float
 def _reason(url: URL, error: Exception, waited: float) -> tuple[type[PierError], str]:
     if isinstance(error, TimeoutError):
         return DeadlineExceeded, f"no answer within {waited:g} s: context deadline exceeded"
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return Unavailable, f"dial tcp: lookup {error.host}: {_lookup_reason(error)}"
     if isinstance(error, aiohttp.ClientSSLError):
         return Unavailable, _tls_reason(error)
     if isinstance(error, aiohttp.ClientConnectorError):
-        return Unavailable, f"dial tcp {_address(url, error)}: connect: {_os_reason(error.os_error)}"
+        return Unavailable, _connect_reason(url, error)
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return Unavailable, _printable(error.message) or status_line(error.status)
     if isinstance(error, aiohttp.ClientResponseError):
         return DataCorrupted, f"malformed HTTP response: {_printable(error.message)}"
     if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError):
@@ -146,6 +148,19 @@ def _reason(url: URL, error: Exception, waited: float) -> tuple[type[PierError],
     if isinstance(error, OSError):
         return Unavailable, _os_reason(error)
     return Unavailable, _printable(str(error)) or type(error).__name__
+
+
+def _connect_reason(url: URL, error: aiohttp.ClientConnectorError) -> str:
+    """Why there is no connection, or no TLS on it, to the server or to the proxy before it."""
+    proxied = isinstance(error, aiohttp.ClientProxyConnectionError) or error.host != url.host
+    via = "proxyconnect tcp: " if proxied else ""
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return f"{via}dial tcp: lookup {error.host}: {_lookup_reason(error)}"
+    if not error.os_error.errno:
+        return f"{via}EOF"
+    if error.os_error.errno == errno.ECONNRESET:
+        return f"{via}read tcp {_address(url, error)}: read: connection reset by peer"
+    return f"{via}dial tcp {_address(url, error)}: connect: {_os_reason(error.os_error)}"
 
 
 def _lookup_reason(error: aiohttp.ClientConnectorDNSError) -> str:

@@ -40,7 +40,8 @@ async def manifest(repository: Repository, reference: Reference) -> FetchedManif
     Raises NotFound in Docker's words, DataCorrupted where the bytes are not what the digest promises.
     """
     wanted = reference.digest or reference.tag or "latest"
-    request = Request("GET", f"manifests/{wanted}", headers={"Accept": _ACCEPT})
+    shown = "GET" if reference.digest else "HEAD"  # Docker asks for a tag's digest first
+    request = Request("GET", f"manifests/{wanted}", headers={"Accept": _ACCEPT}, shown=shown)
     try:
         answer, data = await repository.read(request, MAX_MANIFEST_BYTES)
     except (NotFound, Forbidden) as error:

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 import aiohttp
 from yarl import URL
 
-from pier.errors import DataCorrupted, Forbidden, Unavailable
+from pier.errors import DataCorrupted, Forbidden, NotFound, PierError, Unauthorized, Unavailable
 from pier.log import Logger
 from pier.oci.reference import Reference
 from pier.remote.auth import Authorizer
@@ -52,6 +52,7 @@ class Request:
     also: tuple[str, ...] = ()
     scopes: tuple[str, ...] = ()
     patience: float | None = None
+    shown: str = ""
 
 
 class Repository:
@@ -153,7 +154,15 @@ class Repository:
     async def _headers(self, request: Request, url: URL) -> Mapping[str, str]:
         if not self.endpoint.owns(url):
             return request.headers
-        return {**request.headers, **await self.authorizer.header(request.scopes or self._scopes(request.also))}
+        try:
+            proof = await self.authorizer.header(request.scopes or self._scopes(request.also))
+        except PierError as error:
+            if "push" in self._actions:
+                raise
+            kind = Unauthorized if isinstance(error, Forbidden | NotFound) else type(error)
+            method = (request.shown or request.method).capitalize()
+            raise kind(f'{method} "{url.with_query(None)}": {error}') from error
+        return {**request.headers, **proof}
 
     def _scopes(self, also: tuple[str, ...]) -> tuple[str, ...]:
         if not self.name:

@@ -137,7 +137,9 @@ async def test_passwords(tmp_path: Path, registries: Registries) -> None:
         await push.upload(good, _source(b"{}"))
         digest = await _push_manifest(good, "1", sha256(b"{}"), 2)
         assert (await fetch.manifest(good, reference)).digest == digest
-        with pytest.raises(Unauthorized, match=r"^no basic auth credentials$"):
+        with pytest.raises(
+            Unauthorized, match=r'^Head "http://.*/v2/team/app/manifests/1": no basic auth credentials$'
+        ):
             await fetch.manifest(await registries.repository(reference), reference)
         with pytest.raises(Unauthorized, match=r"^unauthorized: authentication required$"):
             await fetch.manifest(await registries.repository(reference, WRONG), reference)
@@ -179,7 +181,7 @@ async def test_a_private_repository_is_as_good_as_none(tmp_path: Path, registrie
             f"pull access denied for {registry.host}/private/app, repository does not exist or may require "
             "'docker login': denied: requested access to the resource is denied"
         )
-        with pytest.raises(Unauthorized, match=r"^unauthorized: incorrect username or password$"):
+        with pytest.raises(Unauthorized, match=r'^Head ".*": unauthorized: incorrect username or password$'):
             await fetch.manifest(await registries.repository(reference, WRONG), reference)
 
 

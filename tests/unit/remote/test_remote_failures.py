@@ -1,5 +1,7 @@
 """What a user reads when a registry refuses, and what kind it is."""
 
+import errno
+import socket
 import ssl
 
 import aiohttp
@@ -40,6 +42,14 @@ from pier.remote.settings import Credentials, Settings
             "denied: requested access to the resource is denied",
         ),
         (403, b'{"errors":[{"code":"DENIED"}]}', Forbidden, "denied: denied"),
+        (403, b"", Forbidden, "denied: requested access to the resource is denied"),
+        (403, b"<p>no</p>", Forbidden, "denied: <p>no</p>"),
+        (
+            500,
+            b'{"errors":[{"code":"UNKNOWN","message":"unknown error"}]}',
+            Unavailable,
+            "received unexpected HTTP status: 500 Internal Server Error",
+        ),
         (405, b'{"errors":[{"code":"UNSUPPORTED","message":"no"}]}', Unsupported, "unsupported: no"),
         (429, b"slow down", Unavailable, "toomanyrequests: slow down"),
         (500, b"<html>", Unavailable, "received unexpected HTTP status: 500 Internal Server Error"),
@@ -71,6 +81,39 @@ def test_reset() -> None:
     assert str(error) == 'Put "http://r/v2/": connection reset by peer'
 
 
+DNS, REFUSED = socket.gaierror(socket.EAI_NONAME, "x"), OSError(errno.ECONNREFUSED, "x")
+
+
+@pytest.mark.parametrize(
+    ("kind", "host", "cause", "reason"),
+    [
+        (aiohttp.ClientConnectorError, "r", REFUSED, "dial tcp r:443: connect: connection refused"),
+        (
+            aiohttp.ClientConnectorError,
+            "r",
+            OSError(errno.ECONNRESET, "x"),
+            "read tcp r:443: read: connection reset by peer",
+        ),
+        (aiohttp.ClientConnectorError, "r", ConnectionResetError(), "EOF"),
+        (aiohttp.ClientConnectorDNSError, "r", DNS, "dial tcp: lookup r: no such host"),
+        (aiohttp.ClientConnectorDNSError, "p", DNS, "proxyconnect tcp: dial tcp: lookup p: no such host"),
+        (
+            aiohttp.ClientProxyConnectionError,
+            "p",
+            REFUSED,
+            "proxyconnect tcp: dial tcp p:443: connect: connection refused",
+        ),
+    ],
+)
+def test_no_connection(kind: type[aiohttp.ClientConnectorError], host: str, cause: OSError, reason: str) -> None:
+    error = connection_failure("GET", URL("https://r/v2/"), kind(_key(host), cause))
+    assert (type(error), str(error)) == (Unavailable, f'Get "https://r/v2/": {reason}')
+
+
+def _key(host: str) -> aiohttp.client_reqrep.ConnectionKey:
+    return aiohttp.client_reqrep.ConnectionKey(host, 443, True, True, None, None, None)
+
+
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
@@ -82,8 +125,7 @@ def test_reset() -> None:
 def test_tls_reasons_are_told(code: int, reason: str) -> None:
     cause = ssl.SSLCertVerificationError(1, "x")
     cause.verify_code, cause.verify_message = code, "Hostname mismatch"
-    key = aiohttp.client_reqrep.ConnectionKey("r", 443, True, True, None, None, None)
-    error = connection_failure("GET", URL("https://r/v2/"), aiohttp.ClientConnectorCertificateError(key, cause))
+    error = connection_failure("GET", URL("https://r/v2/"), aiohttp.ClientConnectorCertificateError(_key("r"), cause))
     assert str(error) == f'Get "https://r/v2/": tls: failed to verify certificate: x509: {reason}'
 
 
