@@ -42,7 +42,8 @@ class Cache:
         self._referrers: Lists[list[Descriptor]] = Lists(_LIST_LIFE)
         self._used: dict[tuple[str, Digest], int] = {}
         self.counters: dict[str, float] = {}
-        """Figures for Prometheus: manifests that were kept, that came, that stood in; blobs that came; bytes in all."""
+        """Figures for Prometheus: manifests that were kept, that came, that stood in; blobs that came; bytes."""
+        self.gauges: dict[str, float] = {}
 
     def _count(self, what: str) -> None:
         name = f"upstream_{what}_total"
@@ -200,11 +201,16 @@ class Cache:
         if used:
             await records.use_cached(used)
         most = self._registry.settings.upstream_size
-        while most and (surplus := sum((await records.cached_sizes()).values()) - most) > 0:
+        while most and (surplus := await self._size() - most) > 0:
             freed = await records.evict_cached(surplus, now + _GRACE)
             _log.info("let go of what was pulled through", bytes=freed)
             if not freed:
                 break
+
+    async def _size(self) -> int:
+        size = sum((await self._registry.records.cached_sizes()).values())
+        self.gauges["upstream_bytes"] = size
+        return size
 
 
 def unknown(digest: Digest) -> Refusal:
