@@ -55,6 +55,16 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     references: tuple[Reference, ...] = ()
 
 
+class Referrer(msgspec.Struct, frozen=True, kw_only=True):
+    """A manifest that says that it belongs to another, as lists of those have it. ``length``: bytes of its own."""
+
+    digest: Digest
+    media_type: str
+    length: int
+    artifact_type: str = ""
+    annotations: dict[str, str] = {}
+
+
 class Cached(msgspec.Struct, frozen=True, kw_only=True):
     """A manifest that was pulled through from another registry. ``checked``: when it was last what the tag names."""
 

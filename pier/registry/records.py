@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Protocol
 
 from pier.oci.digest import Digest
-from pier.registry.model import Blob, Cached, Job, Manifest, Project, Run, Tag, Upload, User
+from pier.registry.model import Blob, Cached, Job, Manifest, Project, Referrer, Run, Tag, Upload, User
 
 CONDEMNED: Final = -1
 """The offset of an upload whose bytes go: nobody writes to it or makes a blob of it."""
@@ -157,7 +157,10 @@ class Manifests(Protocol):
     async def tags(self, repository: str, after: str = "", limit: int = 0) -> list[Tag]:
         """In order of their names; Refusal NAME_UNKNOWN for a repository that there is not."""
 
-    async def referrers(self, repository: str, subject: Digest) -> list[Manifest]: ...
+    async def referrers(
+        self, repository: str, subject: Digest, artifact_type: str = "", after: str = "", limit: int = 0
+    ) -> list[Referrer]:
+        """In order of their digests, beyond ``after``; of all types without one, all of them without ``limit``."""
 
     async def repositories(self, after: str = "", limit: int = 0, prefix: str = "") -> list[str]: ...
 

@@ -9,7 +9,7 @@ from pier.oci.mediatypes import OCI_INDEX
 from pier.remote.fetch import next_page
 from pier.remote.repository import Repository, Request
 
-_MOST_PAGES: Final = 100
+_MOST_PAGES: Final = 1000
 _MOST: Final = 100_000
 
 

@@ -8,7 +8,7 @@ import msgspec
 from pier.metadata.registry import links, tags
 from pier.metadata.registry.transaction import Transaction, marks
 from pier.oci.digest import Digest
-from pier.registry.model import Manifest, Reference, Tag
+from pier.registry.model import Manifest, Reference, Referrer, Tag
 from pier.registry.names import project
 from pier.registry.refusals import Code, Refusal, no_room
 
@@ -241,12 +241,25 @@ def _drop(sql: Transaction, repository: str, digest: Digest, keep: int) -> None:
     sql.execute("DELETE FROM repositories WHERE name = ? AND manifests <= 0", (repository,))
 
 
-def referrers(sql: Transaction, repository: str, subject: Digest) -> list[Manifest]:
+def referrers(
+    sql: Transaction, repository: str, subject: Digest, artifact_type: str, after: str, limit: int
+) -> list[Referrer]:
+    kind, kinds = (" AND artifact_type = ?", (artifact_type,)) if artifact_type else ("", ())
     rows = sql.execute(
-        f"SELECT data, {_FACTS} FROM manifests WHERE repository = ? AND subject = ? ORDER BY pushed, digest",
-        (repository, subject),
+        "SELECT digest, media_type, length(data), artifact_type, annotations FROM manifests "
+        f"WHERE repository = ? AND subject = ? AND digest > ?{kind} ORDER BY digest LIMIT ?",
+        (repository, subject, after, *kinds, limit or 1 << 60),
     )
-    return [_manifest(*row) for row in rows]
+    return [
+        Referrer(
+            digest=Digest(digest),
+            media_type=media_type,
+            length=length,
+            artifact_type=named,
+            annotations=msgspec.json.decode(annotations, type=dict[str, str]),
+        )
+        for digest, media_type, length, named, annotations in rows
+    ]
 
 
 def listing(sql: Transaction, repository: str) -> list[Manifest]:

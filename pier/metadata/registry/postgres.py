@@ -120,6 +120,8 @@ class PostgresDatabase:
     def _kind(self, error: Exception) -> Exception:
         if isinstance(error, PoolClosed):
             return Unavailable(f"the database {self._name} is stopped")
+        if isinstance(error, psycopg.DataError):
+            return InvalidArgument(f"the database cannot keep that: {str(error).strip()}")
         if isinstance(error, errors.DiskFull):
             return NoSpace(f"database {self._name}: no space left on device")
         if isinstance(error, PoolTimeout | psycopg.OperationalError | psycopg.InterfaceError):

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pier.metadata.registry import access, blobs, cached, checks, jobs, links, manifests, runs, tags, uploads
 from pier.metadata.registry.transaction import Database, Transaction
 from pier.oci.digest import Digest
-from pier.registry.model import Blob, Cached, Job, Manifest, Project, Run, Tag, Upload, User
+from pier.registry.model import Blob, Cached, Job, Manifest, Project, Referrer, Run, Tag, Upload, User
 from pier.registry.names import project
 from pier.registry.records import Plan, nothing
 
@@ -150,8 +150,10 @@ class SqlRecords:
     async def tags(self, repository: str, after: str = "", limit: int = 0) -> list[Tag]:
         return await self._read(lambda sql: tags.listing(sql, repository, after, limit))
 
-    async def referrers(self, repository: str, subject: Digest) -> list[Manifest]:
-        return await self._read(lambda sql: manifests.referrers(sql, repository, subject))
+    async def referrers(
+        self, repository: str, subject: Digest, artifact_type: str = "", after: str = "", limit: int = 0
+    ) -> list[Referrer]:
+        return await self._read(lambda sql: manifests.referrers(sql, repository, subject, artifact_type, after, limit))
 
     async def repositories(self, after: str = "", limit: int = 0, prefix: str = "") -> list[str]:
         return await self._read(lambda sql: manifests.repositories(sql, after, limit, prefix))

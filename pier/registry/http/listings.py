@@ -1,18 +1,25 @@
 """Lists over HTTP: tags, repositories, referrers."""
 
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import Final
+
 import msgspec
 from aiohttp import web
 
 from pier.oci import mediatypes
-from pier.registry.http.call import Call
-from pier.registry.http.pages import Page, page_of
+from pier.registry.http.call import Call, digest_of
+from pier.registry.http.pages import Page, link, page_of
 from pier.registry.http.replies import document
 from pier.registry.manifests.catalogue import catalogue
 from pier.registry.manifests.get import referrers, tags
-from pier.registry.model import Manifest
+from pier.registry.model import Referrer
 from pier.registry.refusals import Refusal
 
-_CATALOGUE_PAGE = 100
+_CATALOGUE_PAGE: Final = 100
+_REFERRERS_PAGE: Final = 500
+_REFERRERS_BYTES: Final = 1 << 20
+_AT_A_TIME: Final = 50
 
 
 async def base(call: Call) -> web.StreamResponse:
@@ -48,25 +55,69 @@ async def repositories(call: Call) -> web.StreamResponse:
 
 
 async def referrer_index(call: Call) -> web.StreamResponse:
-    """An index of what has this digest as its subject; empty where nothing has."""
+    """An index of what has this digest as its subject, a page of it; empty where nothing has.
+
+    No page is larger than clients take a manifest to be, whatever its entries' annotations are.
+    """
     wanted = call.query("artifactType")
-    found = await referrers(call.registry, call.repository, call.digest, wanted)
-    described = {str(each.digest): _descriptor(each) for each in found}
-    for each in await call.cache.referrers(call.repository, call.digest) if call.cache else ():
-        if wanted in ("", each.artifact_type):
-            described.setdefault(each.digest, msgspec.to_builtins(each))
-    index = {"schemaVersion": 2, "mediaType": mediatypes.OCI_INDEX, "manifests": list(described.values())}
-    return document(index, {"OCI-Filters-Applied": "artifactType"} if wanted else None, mediatypes.OCI_INDEX)
+    page = page_of(call.request.query, _REFERRERS_PAGE, _REFERRERS_PAGE)
+    if page.after:
+        digest_of(page.after)
+    shown: list[dict[str, object]] = []
+    headers = {"OCI-Filters-Applied": "artifactType"} if wanted else {}
+    room = _REFERRERS_BYTES
+    async with aclosing(_in_order(call, wanted, page.after)) as referrers:
+        async for each in referrers:
+            room -= len(msgspec.json.encode(each))
+            if len(shown) == page.size or (shown and room < 0):
+                headers |= _following(call, page, wanted, shown)
+                break
+            shown.append(each)
+    index = {"schemaVersion": 2, "mediaType": mediatypes.OCI_INDEX, "manifests": shown}
+    return document(index, headers, mediatypes.OCI_INDEX)
 
 
-def _descriptor(manifest: Manifest) -> dict[str, object]:
-    described: dict[str, object] = {
-        "mediaType": manifest.media_type,
-        "digest": manifest.digest,
-        "size": len(manifest.data),
+def _following(call: Call, page: Page, wanted: str, shown: list[dict[str, object]]) -> dict[str, str]:
+    if not shown:
+        return {}
+    filters = {"artifactType": wanted} if wanted else {}
+    return link(
+        f"/v2/{call.repository}/referrers/{call.digest}", {**filters, "last": shown[-1]["digest"], "n": page.size}
+    )
+
+
+async def _in_order(call: Call, wanted: str, after: str) -> AsyncGenerator[dict[str, object], None]:
+    """Ours and the upstream's, by their digests; ours of those that both have."""
+    there = {
+        each.digest: each
+        for each in (await call.cache.referrers(call.repository, call.digest) if call.cache else ())
+        if each.digest > after and wanted in ("", each.artifact_type)
     }
-    if manifest.artifact_type:
-        described["artifactType"] = manifest.artifact_type
-    if manifest.annotations:
-        described["annotations"] = manifest.annotations
+    theirs = sorted(there, reverse=True)
+    async for own in _own(call, wanted, after):
+        while theirs and theirs[-1] <= own.digest:
+            if (digest := theirs.pop()) < own.digest:
+                yield msgspec.to_builtins(there[digest])
+        yield _descriptor(own)
+    for digest in reversed(theirs):
+        yield msgspec.to_builtins(there[digest])
+
+
+async def _own(call: Call, wanted: str, after: str) -> AsyncIterator[Referrer]:
+    while some := await referrers(call.registry, call.repository, call.digest, wanted, after, _AT_A_TIME):
+        for each in some:
+            yield each
+        after = some[-1].digest
+
+
+def _descriptor(referrer: Referrer) -> dict[str, object]:
+    described: dict[str, object] = {
+        "mediaType": referrer.media_type,
+        "digest": referrer.digest,
+        "size": referrer.length,
+    }
+    if referrer.artifact_type:
+        described["artifactType"] = referrer.artifact_type
+    if referrer.annotations:
+        described["annotations"] = referrer.annotations
     return described

@@ -33,8 +33,12 @@ class Page:
         """The header that leads to what follows, where ``names`` (with the one more) say that something does."""
         if not self.size or len(names) <= self.size:
             return {}
-        query = urlencode({"last": names[self.size - 1], "n": self.size}, quote_via=quote)
-        return {"Link": f'<{path}?{query}>; rel="next"'}
+        return link(path, {"last": names[self.size - 1], "n": self.size})
+
+
+def link(path: str, query: Mapping[str, object]) -> dict[str, str]:
+    """The header that leads to ``path`` with ``query`` as the next page."""
+    return {"Link": f'<{path}?{urlencode(query, quote_via=quote)}>; rel="next"'}
 
 
 def page_of(query: Mapping[str, str], default: int | None = None, largest: int = LARGEST) -> Page:

@@ -3,7 +3,7 @@
 from pier.oci.digest import Digest, is_digest
 from pier.registry import names
 from pier.registry.deps import Registry
-from pier.registry.model import Manifest
+from pier.registry.model import Manifest, Referrer
 from pier.registry.refusals import Code, Refusal
 
 
@@ -31,7 +31,8 @@ async def tags(registry: Registry, repository: str, after: str = "", limit: int 
     return [tag.name for tag in found]
 
 
-async def referrers(registry: Registry, repository: str, subject: Digest, artifact_type: str = "") -> list[Manifest]:
-    """What says that it belongs to ``subject``, which need not be here."""
-    found = await registry.records.referrers(names.repository(repository), subject)
-    return [each for each in found if artifact_type in ("", each.artifact_type)]
+async def referrers(
+    registry: Registry, repository: str, subject: Digest, artifact_type: str = "", after: str = "", limit: int = 0
+) -> list[Referrer]:
+    """What says that it belongs to ``subject``, which need not be here; in order of digests, beyond ``after``."""
+    return await registry.records.referrers(names.repository(repository), subject, artifact_type, after, limit)
