@@ -14,16 +14,24 @@ _LONGEST: Final = 255
 
 def repository(name: str) -> str:
     """``name`` itself; Refusal NAME_INVALID for what is no repository name."""
-    if len(name) > _LONGEST or not _REPOSITORY.fullmatch(name):
+    if not is_repository(name):
         raise Refusal(Code.NAME_INVALID, "invalid repository name", {"name": name[:_LONGEST]})
     return name
 
 
+def is_repository(name: str) -> bool:
+    return len(name) <= _LONGEST and _REPOSITORY.fullmatch(name) is not None
+
+
 def tag(name: str) -> str:
     """``name`` itself; Refusal TAG_INVALID for what is no tag."""
-    if not _TAG.fullmatch(name):
+    if not is_tag(name):
         raise Refusal(Code.TAG_INVALID, "invalid tag name", {"tag": name[:_LONGEST]})
     return name
+
+
+def is_tag(name: str) -> bool:
+    return _TAG.fullmatch(name) is not None
 
 
 def project(name: str) -> str:

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from pier.errors import DataCorrupted, NotFound
+from pier.errors import DataCorrupted, NotFound, PierError
 from pier.oci.digest import Digest
 from pier.registry.manifests import document
 from pier.registry.model import Manifest, Reference
@@ -14,6 +15,7 @@ from pier.registry.replication.sides import Found, Side
 from pier.registry.replication.turns import Turns
 
 _BLOBS_AT_ONCE: Final = 3
+_KEEP_EVERY: Final = 600
 _DEEPEST: Final = 5
 _MOST_MOVES: Final = 5
 
@@ -45,7 +47,12 @@ class Copier:
             found = await self._found(name, tag)
             if found is None or found.digest == before:
                 return
-            await self._tag(name, tag, found, alone)
+            try:
+                await self._tag(name, tag, found, alone)
+            except NotFound:  # perhaps because it went on before we had it
+                if not self.source.near or await self.source.digest(name, tag) == found.digest:
+                    raise
+                continue
             if not self.source.near:
                 return
             before = found.digest
@@ -132,7 +139,20 @@ class Copier:
         needed = [each for each in manifest.references if each.kind == "blob"]
         lacking = [each for each in needed if not await self.target.has_blob(target, each.digest)]
         await self.target.make_room(target, lacking)
-        await _together([self._blob(name, each, each.digest in elsewhere) for each in lacking])
+        keeping = asyncio.create_task(self._keep(target, needed))
+        try:
+            await _together([self._blob(name, each, each.digest in elsewhere) for each in lacking])
+        finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+
+    async def _keep(self, target: str, blobs: list[Reference]) -> None:
+        """Ask for them now and then: who asks is about to push a manifest, and registries keep them for that."""
+        while True:
+            await asyncio.sleep(_KEEP_EVERY)
+            for blob in blobs:
+                with suppress(PierError):
+                    await self.target.has_blob(target, blob.digest)
 
     async def _blob(self, name: str, blob: Reference, elsewhere: bool) -> None:
         """``elsewhere``: a layer that lies at an address of its own, and need not be at the source."""
@@ -145,7 +165,8 @@ class Copier:
                 return
             if elsewhere and not await self.source.has_blob(name, blob.digest):
                 return
-            await self.target.write(target, blob, lambda: self._read(name, blob))
+            measured = await self.source.measured(name, blob)
+            await self.target.write(target, measured, lambda: self._read(name, measured))
 
     async def _read(self, name: str, blob: Reference) -> AsyncIterator[bytes]:
         async for piece in self.source.read(name, blob):

@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator, Sequence
 from fnmatch import fnmatchcase
 from typing import Final
 
+import msgspec
+
 from pier.errors import NotFound, Unavailable
 from pier.oci.digest import Digest
 from pier.registry import names
@@ -11,7 +13,7 @@ from pier.registry.blobs import finish, mount
 from pier.registry.blobs.read import head, read
 from pier.registry.deps import Registry
 from pier.registry.manifests import delete, get, put
-from pier.registry.model import Manifest, Reference
+from pier.registry.model import Blob, Manifest, Reference
 from pier.registry.refusals import Code, Refusal, no_room
 from pier.registry.replication.rules import author
 from pier.registry.replication.sides import Found, Pieces
@@ -69,13 +71,18 @@ class Here:
             raise
         return True
 
+    async def measured(self, name: str, blob: Reference) -> Reference:
+        return msgspec.structs.replace(blob, size=(await self._blob(name, blob)).size)
+
     async def read(self, name: str, blob: Reference) -> AsyncIterator[bytes]:
+        async for piece in read(self._registry, await self._blob(name, blob)):
+            yield piece
+
+    async def _blob(self, name: str, blob: Reference) -> Blob:
         try:
-            found = await head(self._registry, name, blob.digest)
+            return await head(self._registry, name, blob.digest)
         except Refusal as refusal:
             raise _kind(refusal, f"{name}@{blob.digest}") from refusal
-        async for piece in read(self._registry, found):
-            yield piece
 
     async def admit(self, name: str, tag: str) -> None:
         """The records refuse an immutable tag, once all is here: this spares bringing it."""

@@ -67,7 +67,8 @@ class Replications:
         rule, task = self._rules[job.kind.partition("/")[2]], task_of(job)
         report = await self._report(job, rule, task)
         try:
-            await self._copy(rule, task, self._copier(rule, job, report))
+            async with report.telling():
+                await self._copy(rule, task, self._copier(rule, job, report))
         except asyncio.CancelledError:
             await unbroken(report.end("queued", "interrupted"))
             raise

@@ -1,7 +1,9 @@
 """How a replication goes, for whoever looks at its run."""
 
+import asyncio
 import time
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 import msgspec
@@ -10,11 +12,12 @@ from pier.errors import DeadlineExceeded, NoSpace, PierError, Unauthorized, Unav
 from pier.log import Logger
 from pier.registry.deps import Registry
 from pier.registry.model import Run
+from pier.registry.threads import settled
 
 _log: Final = Logger("pier.registry")
 _LONGEST: Final = 64 << 10
 """Characters of a log that are kept: the last ones."""
-_EVERY: Final = 2.0
+_EVERY: Final = 5.0
 _MOST_IN_A_ROW: Final = 3
 TEMPORARY: Final = (Unavailable, DeadlineExceeded, NoSpace)
 _BUSY: Final = "toomanyrequests"
@@ -35,7 +38,6 @@ class Report:
         self._registry = registry
         self.run = run
         self._quiet = quiet
-        self._told = time.monotonic()
         self._in_a_row = 0
         self.copied = self.present = self.deleted = self.failed = self.bytes = 0
         self.temporary = self.first = ""
@@ -54,10 +56,8 @@ class Report:
             log = log[log.index("\n", len(log) - _LONGEST) + 1 :]
         self.run = msgspec.structs.replace(self.run, log=log)
 
-    async def went_well(self) -> None:
+    def went_well(self) -> None:
         self._in_a_row = 0
-        if time.monotonic() - self._told >= _EVERY:
-            await self.tell(state="running", note=self.note)
 
     def failure(self, what: str, error: PierError) -> None:
         """Note it."""
@@ -68,22 +68,40 @@ class Report:
         self.line(f"{what}: {error.message}")
         _log.warning("a replication failed", name=self.run.name, what=what, reason=error.message)
 
-    async def went_wrong(self, what: str, error: PierError) -> None:
+    def went_wrong(self, what: str, error: PierError) -> None:
         """Note it; the others go on. Raises Ended where they would fare the same: the registry is busy, or away."""
         self.failure(what, error)
         self._in_a_row += isinstance(error, (*TEMPORARY, Unauthorized))
         if self._in_a_row >= _MOST_IN_A_ROW or error.message.startswith(_BUSY):
             self.line("the rest was left: it would fare the same")
             raise Ended(error.message) from error
-        if time.monotonic() - self._told >= _EVERY:
-            await self.tell(state="running", note=self.note)
 
     async def tell(self, **changes: Any) -> None:
         """Write it down; nothing where there is nothing to tell, and nobody asked."""
-        self._told = time.monotonic()
         self.run = msgspec.structs.replace(self.run, **changes)
         if not self._quiet or self.run.log:
             await self._registry.records.put_run(self.run)
+
+    @asynccontextmanager
+    async def telling(self) -> AsyncIterator[None]:
+        """Write down how it stands, now and then."""
+        over = asyncio.Event()
+        task = asyncio.create_task(self._tell_until(over))
+        try:
+            yield
+        finally:
+            over.set()
+            await settled(task)
+
+    async def _tell_until(self, over: asyncio.Event) -> None:
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_EVERY):
+                    await over.wait()
+                return
+            self._quiet = False
+            with suppress(PierError):
+                await self.tell(state="running", note=self.note)
 
     async def end(self, state: str, note: str = "") -> None:
         """The attempt is over. What cannot be written down is lost: it is for looking at."""

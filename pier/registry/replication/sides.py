@@ -49,6 +49,9 @@ class Side(Protocol):
     async def has_blob(self, name: str, digest: Digest) -> bool:
         """Where something is brought: it stays until the manifest that needs it comes."""
 
+    async def measured(self, name: str, blob: Reference) -> Reference:
+        """With its true size, where that is known: manifests may say another."""
+
     def read(self, name: str, blob: Reference) -> AsyncIterator[bytes]:
         """A blob's bytes."""
 

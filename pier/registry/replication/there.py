@@ -11,6 +11,7 @@ from pier.oci.manifest import MAX_MANIFEST_BYTES, Descriptor
 from pier.oci.mediatypes import OCI_INDEX
 from pier.oci.reference import Reference as Name
 from pier.registry.model import Manifest, Reference
+from pier.registry.names import is_repository, is_tag
 from pier.registry.remotes import Remotes
 from pier.registry.replication.rules import named
 from pier.registry.replication.sides import Found, Pieces
@@ -54,10 +55,11 @@ class There:
         except (NotFound, Forbidden, Unauthorized, Unsupported) as error:
             raise Unsupported(f"{_NO_LIST}: {error.message}") from error
         prefix = f"{repository.endpoint.prefix}/" if repository.endpoint.prefix else ""
-        return [each.removeprefix(prefix) for each in found if each.startswith(prefix)]
+        names = [each.removeprefix(prefix) for each in found if each.startswith(prefix)]
+        return [each for each in names if is_repository(each)]
 
     async def tags(self, name: str) -> list[str]:
-        self._tags[name] = await fetch.tags(self._of(name))
+        self._tags[name] = [each for each in await fetch.tags(self._of(name)) if is_tag(each)]
         return self._tags[name]
 
     async def digest(self, name: str, reference: str) -> Digest | None:
@@ -83,6 +85,9 @@ class There:
 
     async def has_blob(self, name: str, digest: Digest) -> bool:
         return await push.exists(self._of(name), digest)
+
+    async def measured(self, name: str, blob: Reference) -> Reference:
+        return blob
 
     def read(self, name: str, blob: Reference) -> AsyncIterator[bytes]:
         return fetch.blob(self._of(name), _descriptor(blob))

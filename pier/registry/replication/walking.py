@@ -22,9 +22,9 @@ async def everything(copier: Copier, rule: Replication) -> None:
             found = await copier.source.tags(name)
         except NotFound as error:
             if not copier.source.near:
-                await copier.report.went_wrong(name, error)
+                copier.report.went_wrong(name, error)
         except PierError as error:
-            await copier.report.went_wrong(name, error)
+            copier.report.went_wrong(name, error)
         else:
             await _repository(copier, rule, name, [tag for tag in found if matches(rule.tags, tag)])
 
@@ -62,9 +62,9 @@ async def _attempt(copier: Copier, what: str, work: Awaitable[Any]) -> None:
     except Ended:
         raise
     except PierError as error:
-        await copier.report.went_wrong(what, error)
+        copier.report.went_wrong(what, error)
     else:
-        await copier.report.went_well()
+        copier.report.went_well()
 
 
 async def pushed(copier: Copier, rule: Replication, task: Task) -> None:

@@ -1,6 +1,8 @@
 """Replications that are killed, kept off and disturbed; and two instances with one schedule."""
 
 import asyncio
+import gzip
+import json
 import re
 import signal
 from collections.abc import Iterator
@@ -155,6 +157,36 @@ async def test_one_image_that_fails_keeps_the_others_from_nothing(tmp_path: Path
             assert found["state"] == "failed" and found["note"].startswith("2 copied")
             assert "team/app:2: manifest invalid" in found["log"]
             assert await digest(here, "team/app", "1") and await digest(here, "team/app", "3")
+
+
+async def test_bytes_that_are_not_what_they_should_be_are_not_kept(tmp_path: Path) -> None:
+    async with faulty_registry() as other:
+        other.misbehave(r"GET .*/tags/list", say(200, json.dumps({"tags": ["1", "2", "../2", "a\nb"]})))
+        other.add_image("team/app", "1", [b"good"])
+        other.add_image("team/app", "2", [b"layer"])
+        (layer,) = (each for each, data in other.blobs.items() if data == gzip.compress(b"layer", 1, mtime=0))
+        other.blobs[layer] = b"x" * len(other.blobs[layer])
+        async with serving(tmp_path, rule("pull", other.host, names=["team/app"], referrers=False)) as here:
+            found = await ran(here)
+            assert found["note"].startswith("1 copied"), found
+            assert "team/app:2: provided digest did not match" in found["log"] and len(found["log"].splitlines()) == 2
+            assert await digest(here, "team/app", "1") and not await digest(here, "team/app", "2")
+            async with here.get(f"/v2/team/app/blobs/{layer}") as answer:
+                assert answer.status == 404
+
+
+async def test_a_size_that_is_not_the_blobs(tmp_path: Path) -> None:
+    """Manifests may say another; what counts is what is there."""
+    made = image(1000)
+    lying = Image(made.blobs, made.manifest.replace(b'"size": 1000', b'"size": 7'))
+    async with (
+        pier_registry(tmp_path / "there") as other,
+        aiohttp.ClientSession(f"http://{other.host}") as there,
+        serving(tmp_path, rule("push", other.host, on_push=False)) as here,
+    ):
+        await push(here, "app", "1", lying)
+        assert (await ran(here))["state"] == "done"
+        await assert_whole(there, "app", "1", lying)
 
 
 async def test_a_registry_that_lists_nothing_is_said_so(tmp_path: Path) -> None:
