@@ -15,7 +15,7 @@ import pytest
 
 from pier.oci.digest import sha256
 from pier.registry.replication.schedule import EVERY
-from pier.testing.faulty_registry import cut, faulty_registry, say
+from pier.testing.faulty_registry import FaultyRegistry, cut, faulty_registry, hang, say
 from pier.testing.postgres import Server, postgres
 from pier.testing.registry import free_port
 from pier.testing.registryserver import pier_registry
@@ -108,6 +108,29 @@ class _Serving:
     async def __aexit__(self, *error: Any) -> None:
         await self._http.close()
         await self._registry.__aexit__(*error)
+
+
+async def test_a_registry_that_is_stopped_goes_on_when_it_is_started(tmp_path: Path) -> None:
+    loop = asyncio.get_running_loop()
+    async with faulty_registry() as other:
+        other.add_image("team/app", "1", [b"layer"])
+        other.misbehave(r"GET .*/tags/list", say(200, '{"tags": ["1"]}'))
+        other.misbehave(r"GET .*/blobs/", hang)
+        pulled = rule("pull", other.host, names=["team/app"], referrers=False)
+        async with serving(tmp_path, pulled) as here:
+            id = await run(here)
+            await eventually(lambda: _asked(other, "/blobs/"))
+            began = loop.time()
+        assert loop.time() - began < 10
+        other.forget()
+        other.misbehave(r"GET .*/tags/list", say(200, '{"tags": ["1"]}'))
+        async with serving(tmp_path, pulled) as here:
+            found = await ended(here, id, seconds=20)
+            assert found["state"] == "done" and "attempt 2" in found["log"], found
+
+
+async def _asked(registry: FaultyRegistry, what: str) -> bool:
+    return any(what in each for each in registry.requests)
 
 
 async def test_a_busy_registry_is_given_the_time_that_it_asks_for(tmp_path: Path) -> None:
