@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 
 from pier.cli.call import Call
 from pier.cli.command import Command, Failure, Flag
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+_PREFIX = "PIER_REGISTRY_"
+_PASSWORD = re.compile(r"://[^/?@]*:[^/?@]+@|[?&](password|secret_key)=[^&]")
 DETAILS = """
 One command is a registry: it keeps its database and its blobs under --root, and answers on 127.0.0.1:5000.
 
 Settings also come from a file (--config, TOML, the flags' names with underscores) and from variables
-(PIER_REGISTRY_LISTEN and so on). A flag wins over a variable, and that over the file. SIGHUP reads the certificate
+(PIER_REGISTRY_LISTEN and so on). A flag wins over a variable, and that over the file; passwords belong into the file
+or a variable, since others can read the flags of a command while it begins. SIGHUP reads the certificate
 again; SIGTERM waits for transfers that are under way.
 """
 
@@ -29,12 +33,34 @@ def become(module: str, words: list[str]) -> int:
     if not os.access(python, os.X_OK):
         python = sys.executable
     path = os.environ.get("PYTHONPATH")
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{path}" if path else ROOT}
+    words, secrets = unshown(words)
+    environment = {**os.environ, **secrets, "PYTHONPATH": f"{ROOT}:{path}" if path else ROOT}
+    for name in (name for name, value in secrets.items() if _PASSWORD.search(value)):
+        flag = name.removeprefix(_PREFIX).lower()
+        print(
+            f"WARNING! Using --{flag} with a password via the CLI is insecure. Use {name} or the settings file.",
+            file=sys.stderr,
+        )
     sys.stdout.flush()
     try:
         os.execve(python, [python, "-P", "-m", module, *words], environment)
     except OSError as error:
         raise Failure(f"cannot run {python}: {error.strerror}") from None
+
+
+def unshown(words: list[str]) -> tuple[list[str], dict[str, str]]:
+    """``words`` without the flags whose addresses may have passwords, and those as variables, which count as much.
+
+    Everybody can read the arguments of a process, and only its user the variables.
+    """
+    end = words.index("--") if "--" in words else len(words)
+    secrets = {}
+    for word in words[:end]:
+        name, _, value = word.partition("=")
+        if name in ("--database", "--storage") and value:
+            secrets[_PREFIX + name[2:].upper()] = value
+    kept = [word for word in words[:end] if not word.startswith(("--database=", "--storage="))]
+    return [*kept, *words[end:]], secrets
 
 
 def given(call: Call) -> list[str]:
@@ -102,6 +128,12 @@ SERVE = Command(
         Flag("token-life", "int", "Seconds that a token is good for", default=300),
         Flag("trusted-proxies", "list", "Networks of proxies whose X-Forwarded-For and -Proto are believed"),
         Flag("upload-life", "int", "Seconds after which an upload that nobody goes on with ends", default=86400),
+        Flag(
+            "upstream-size",
+            "int",
+            "Bytes that what was pulled through may take (0: any number); least used goes first",
+            default=50_000_000_000,
+        ),
     ),
     maximum=0,
     details=DETAILS,
