@@ -211,6 +211,23 @@ async def test_a_wrong_password_is_said_and_shown_nowhere(tmp_path: Path) -> Non
             assert secret not in registry.log.read_text()
 
 
+async def test_who_signs_in_there_gets_what_they_may_read(tmp_path: Path) -> None:
+    (tmp_path / "htpasswd").write_text("me:$2y$05$GTtJ6nkn1Se4lZKDCUJtieNr5JDi4ZiRBMfBiZyaZD1HWG/.rYtlC\n")
+    (tmp_path / "password").write_text("sekret\n")
+    made = image(KIB)
+    async with serving(tmp_path / "there") as (_, there):
+        for name in ("team/app", "secret/app"):
+            await push(there, name, "1", made)
+    users = {"htpasswd": str(tmp_path / "htpasswd"), "anonymous_pull": ["team"]}
+    async with serving(tmp_path / "there", **users) as (other, _):
+        remote = {"url": f"http://{other.host}", "username": "me", "password_file": str(tmp_path / "password")}
+        rules = [{"name": "mirror", "direction": "pull", "remote": remote}]
+        async with serving(tmp_path / "here", replication=rules) as (_, here):
+            found = await ran(here)
+            assert (found["state"], found["note"].partition(" (")[0]) == ("done", "1 copied"), found
+            await assert_whole(here, "team/app", "1", made)
+
+
 async def test_who_is_no_administrator_sees_and_starts_nothing(tmp_path: Path) -> None:
     (tmp_path / "htpasswd").write_text("me:$2y$05$GTtJ6nkn1Se4lZKDCUJtieNr5JDi4ZiRBMfBiZyaZD1HWG/.rYtlC\n")
     rules = [rule("push", "127.0.0.1:1")]
