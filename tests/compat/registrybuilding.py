@@ -7,6 +7,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,7 @@ class House:
     rule: dict[str, Any]
 
     async def call(self, body: bytes, headers: dict[str, str], name: str = "app") -> tuple[int, dict[str, Any]]:
-        async with self.http.post(f"/hooks/{name}", data=body, headers=headers) as answer:
+        async with self.http.post(f"/hooks/{name}", data=BytesIO(body), headers=headers) as answer:
             return answer.status, await answer.json()
 
     async def push(self, ref: str, commit: str) -> str:
@@ -103,6 +104,11 @@ class House:
 
     async def runs(self) -> list[dict[str, Any]]:
         async with self.http.get("/api/v1/runs?kind=build") as answer:
+            found: list[dict[str, Any]] = await answer.json()
+            return found
+
+    async def jobs(self) -> list[dict[str, Any]]:
+        async with self.http.get("/api/v1/jobs") as answer:
             found: list[dict[str, Any]] = await answer.json()
             return found
 
@@ -136,10 +142,15 @@ def project(folder: Path) -> Iterator[tuple[Project, str]]:
 
 @asynccontextmanager
 async def house(
-    folder: Path, rule: dict[str, Any], headers: dict[str, str] | None = None, **settings: Any
+    folder: Path,
+    rule: dict[str, Any],
+    headers: dict[str, str] | None = None,
+    also: dict[str, Any] | None = None,
+    **settings: Any,
 ) -> AsyncIterator[House]:
+    """``also``: another build."""
     async with (
-        pier_registry(folder, build=[rule], **settings) as registry,
+        pier_registry(folder, build=[rule, *([also] if also else [])], **settings) as registry,
         aiohttp.ClientSession(f"http://{registry.host}", headers=headers) as http,
     ):
         yield House(registry, http, rule)

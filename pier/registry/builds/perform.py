@@ -21,7 +21,7 @@ from pier.registry.settings import Build
 
 _ATTEMPTS: Final = 8
 _LONGEST_PAUSE: Final = 300
-_NOTED_EVERY: Final = 3.0
+_NOTED_EVERY: Final = 2.0
 _ANOTHER: Final = 24 * 3600.0
 _STOPPED: Final = "the registry was stopped; it is built again"
 _log: Final = Logger("pier.registry")
