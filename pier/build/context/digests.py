@@ -7,14 +7,14 @@ import time
 from typing import Final
 
 from pier.build.context.files import Selector
-from pier.build.context.select import Found, find, skipping, walked
-from pier.build.context.statcache import NOT_TRUSTED, Facts, Known
+from pier.build.context.listing import SIZE, Facts, Listing, names_of
+from pier.build.context.select import Found, Skip, find, skipping, walk
+from pier.build.context.statcache import DIGEST, NO_DIGEST, Known
 from pier.linux.files import open_in_root, user_xattrs
 from pier.oci.ignore import Matcher
 
 _WHOLE: Final = 4 << 20
 _TICK: Final = 50_000_000
-_Told = Facts | tuple[int, int, int, int, int, int, int]  # with owner and group, where they count
 _XATTRS: Final = ("user.", "security.capability", "trusted.")
 
 
@@ -25,107 +25,105 @@ def digest(root: int, selector: Selector, ignored: Matcher | None, known: Known 
     """
     began = time.time_ns()
     excluded = Matcher(selector.exclude) if selector.exclude else None
-    look = _owned_facts if owned else _facts
-    tops: list[tuple[Found, dict[str, _Told]]] = []
+    listing = Listing()
+    tops: list[tuple[Found, range]] = []
     for pattern in selector.patterns:
         for found in find(root, pattern, ignored, deep=selector.parents):
-            below = walked(root, found, skipping(found, ignored, excluded), look) if found.is_folder else {}
-            tops.append((found, below))
-    facts = _all_facts(tops) if known is not None else {}
-    if known is not None and known.facts == facts:
+            tops.append((found, _list(listing, root, len(tops), found, skipping(found, ignored, excluded))))
+    if known is not None and known.combined and known.names == listing.names and known.facts == listing.facts:
         return known.combined
-    hashing = _Hashing(root, known, owned)
-    for number, (found, below) in enumerate(tops):
-        hashing.top(number, found, below, look(found.status), selector.parents)
+    hashing = _Hashing(root, listing, known or Known(), owned)
+    for found, numbers in tops:
+        hashing.top(found, numbers, selector.parents)
     combined = hashing.combined()
     if known is not None:
-        known.digests = hashing.digests
-        known.facts = {path: _trusted(each, began) for path, each in facts.items()}
-        known.combined = combined
+        listing.distrust(began - _TICK)
+        known.names, known.facts = bytes(listing.names), bytes(listing.facts)
+        known.digests, known.combined = bytes(hashing.digests), combined
     return combined
 
 
-def _all_facts(tops: list[tuple[Found, dict[str, _Told]]]) -> dict[str, Facts]:
-    facts = {}
-    for number, (found, below) in enumerate(tops):
-        facts[f"{number}/"] = _facts(found.status)
-        facts.update({f"{number}/{path}": told[:5] for path, told in below.items()})
-    return facts
-
-
-def _facts(status: os.stat_result) -> Facts:
-    """A device's number is in place of its size."""
-    size = status.st_size or status.st_rdev
-    return (status.st_mode, size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
-
-
-def _owned_facts(status: os.stat_result) -> _Told:
-    return (*_facts(status), status.st_uid, status.st_gid)
-
-
-def _trusted(facts: Facts, began: int) -> Facts:
-    """A file written in the very tick in which it was read may change without its times telling."""
-    return facts if max(facts[2], facts[3]) < began - _TICK else NOT_TRUSTED
+def _list(listing: Listing, root: int, number: int, found: Found, skip: Skip | None) -> range:
+    """Which of the listing the top and what is below it are; their names begin with its number."""
+    first = len(listing)
+    listing.add(f"{number}/", found.status)
+    for path, status in walk(root, found, skip) if found.is_folder else ():
+        listing.add(f"{number}/{path}", status)
+    return range(first, len(listing))
 
 
 class _Hashing:
-    def __init__(self, root: int, known: Known | None, owned: bool) -> None:
-        self._root = root
-        self._known = known or Known()
-        self._remembers = known is not None
-        self._owned = owned
-        self._lines: list[bytes] = []
-        self.digests: dict[str, bytes] = {}
+    """``digests``: as :class:`Known` has them, of the listing's files."""
 
-    def top(self, number: int, found: Found, below: dict[str, _Told], told: _Told, parents: bool) -> None:
+    def __init__(self, root: int, listing: Listing, known: Known, owned: bool) -> None:
+        self._root = root
+        self._listing = listing
+        self._names = names_of(listing.names)
+        self._known = known
+        self._places = {name: place for place, name in enumerate(names_of(known.names))}
+        self._owned = owned
+        self._hash = hashlib.sha256()
+        self._between = b""
+        self.digests = bytearray(len(listing) * DIGEST)
+
+    def top(self, found: Found, numbers: range, parents: bool) -> None:
         landing = found.anchor if parents else found.name if not found.is_folder else ""
-        entries = below if found.is_folder else {"": told}
-        self._lines.append(f"{len(entries)}\0{found.is_folder}\0{landing}\0".encode(errors="surrogateescape"))
+        entries = numbers[1:] if found.is_folder else numbers
+        self._line(f"{len(entries)}\0{found.is_folder}\0{landing}\0".encode(errors="surrogateescape"))
+        told = self._listing.of(numbers[0])
         if found.is_folder and (found.path or self._owned):
-            self._lines.append(self._told(told) + self._folder(f"{number}/", found.path, told))
-        for path in sorted(entries):
-            self._entry(number, found.path, path, entries[path])
+            self._line(self._told(told) + self._folder(numbers[0], found.path))
+        for number in sorted(entries, key=self._names.__getitem__):
+            self._entry(number, found.path)
 
     def combined(self) -> str:
-        return "sha256:" + hashlib.sha256(b"\n".join(self._lines)).hexdigest()
+        return "sha256:" + self._hash.hexdigest()
 
-    def _entry(self, number: int, top: str, path: str, told: _Told) -> None:
+    def _line(self, line: bytes) -> None:
+        self._hash.update(self._between + line)
+        self._between = b"\n"
+
+    def _entry(self, number: int, top: str) -> None:
+        name = self._names[number].partition(b"/")[2]
+        path = name.decode(errors="surrogateescape")
         where = f"{top}/{path}" if top and path else top or path
-        mode = told[0]
+        told = self._listing.of(number)
+        mode = told.mode
         if stat.S_ISREG(mode):
-            held = self._content(f"{number}/{path}", where, told)
+            held = self._content(number, where)
         elif stat.S_ISLNK(mode):
             held = os.fsencode(self._link(where))
         elif stat.S_ISDIR(mode):
-            held = b"0" + self._folder(f"{number}/{path}", where, told)
+            held = b"0" + self._folder(number, where)
         else:
-            held = b"%d" % (told[1] if stat.S_ISCHR(mode) or stat.S_ISBLK(mode) else 0)
+            held = b"%d" % (told.size if stat.S_ISCHR(mode) or stat.S_ISBLK(mode) else 0)
         extra = self._xattrs(where) if self._owned and not stat.S_ISLNK(mode) else b""
-        self._lines.append(path.encode(errors="surrogateescape") + b"\0" + self._told(told) + b"\0" + held + extra)
+        self._line(name + b"\0" + self._told(told) + b"\0" + held + extra)
 
-    def _told(self, told: _Told) -> bytes:
+    def _told(self, told: Facts) -> bytes:
         if self._owned:
-            return b"%o %d:%d" % (told[0], *told[5:])
-        return b"%o" % told[0]
+            return b"%o %d:%d" % (told.mode, told.owner, told.group)
+        return b"%o" % told.mode
 
-    def _content(self, name: str, where: str, told: _Told) -> bytes:
-        known = self._known.facts.get(name) == told[:5]
-        found = self._known.digests[name] if known else self._read(where)
-        if self._remembers:
-            self.digests[name] = found
+    def _content(self, number: int, where: str) -> bytes:
+        found = self._remembered(number) or self._read(where)
+        self.digests[number * DIGEST : number * DIGEST + DIGEST] = found
         return found
 
-    def _folder(self, name: str, where: str, told: _Told) -> bytes:
+    def _remembered(self, number: int) -> bytes | None:
+        """The digest of one that is as it was. NO_DIGEST: a folder without attributes."""
+        place = self._places.get(self._names[number])
+        if place is None or self._known.facts[place * SIZE : place * SIZE + SIZE] != self._listing.packed(number):
+            return None
+        return self._known.digests[place * DIGEST : place * DIGEST + DIGEST]
+
+    def _folder(self, number: int, where: str) -> bytes:
         """The digest of a folder's attributes in a context; empty where it has none."""
         if self._owned:
             return b""
-        if self._known.facts.get(name) == told[:5]:
-            found = self._known.digests.get(name, b"")
-        else:
-            found = self._read_folder(where)
-        if found and self._remembers:
-            self.digests[name] = found
-        return found
+        found = self._remembered(number) or self._read_folder(where) or NO_DIGEST
+        self.digests[number * DIGEST : number * DIGEST + DIGEST] = found
+        return found if found != NO_DIGEST else b""
 
     def _read_folder(self, where: str) -> bytes:
         descriptor = open_in_root(self._root, where, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, follow=False)

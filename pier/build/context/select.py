@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 from pier.build.context.patterns import components, is_wild, matcher
 from pier.errors import InvalidArgument, NotFound
@@ -22,7 +22,9 @@ from pier.oci.ignore import Matcher
 
 _NAMING: Final = string.ascii_lowercase + string.digits
 
-Kept = TypeVar("Kept")
+Below = tuple[str, os.stat_result]
+"""A path below a folder, and what is there."""
+
 Skip = Callable[[str, bool], bool | None]
 """Of a path below the root, and whether it is a folder: leave it out? None: unless something stays of what is in it."""
 
@@ -184,38 +186,33 @@ def _resolved(root: int, descriptor: int) -> str:
     return path[len(top) :].strip("/") if top != "/" else path.strip("/")
 
 
-def walk(root: int, found: Found, skip: Skip | None) -> dict[str, os.stat_result]:
-    """What lies below a folder, by path below it; folders before what is in them. Links are not followed."""
-    return walked(root, found, skip, lambda status: status)
+def walk(root: int, found: Found, skip: Skip | None) -> Iterator[Below]:
+    """What lies below a folder, with its path there; folders before what is in them. Links are not followed.
 
-
-def walked(root: int, found: Found, skip: Skip | None, keep: Callable[[os.stat_result], Kept]) -> dict[str, Kept]:
-    """As :func:`walk`, but with what ``keep`` makes of each: a whole ``stat_result`` is most of a kilobyte."""
+    One at a time: a ``stat_result`` is most of a kilobyte.
+    """
     top = open_in_root(root, found.path, os.O_RDONLY | os.O_DIRECTORY, follow=False)
     try:
         base = f"/proc/self/fd/{top}/"
-        return _walk_all(base, keep) if skip is None else _walk_some(base, skip, keep)
+        yield from _walk_all(base) if skip is None else _walk_some(base, skip)
     finally:
         os.close(top)
 
 
-def _walk_all(base: str, keep: Callable[[os.stat_result], Kept]) -> dict[str, Kept]:
-    entries: dict[str, Kept] = {}
+def _walk_all(base: str) -> Iterator[Below]:
     folders = [""]
     while folders:
         below = folders.pop()
         with os.scandir(base + below) as found:
             for each in found:
                 path = below + each.name
-                entries[path] = keep(each.stat(follow_symlinks=False))
+                yield path, each.stat(follow_symlinks=False)
                 if each.is_dir(follow_symlinks=False):
                     folders.append(path + "/")
-    return entries
 
 
-def _walk_some(base: str, skip: Skip, keep: Callable[[os.stat_result], Kept]) -> dict[str, Kept]:
-    entries: dict[str, Kept] = {}
-    folders, if_filled, filled = [""], [], set()
+def _walk_some(base: str, skip: Skip) -> Iterator[Below]:
+    folders, if_filled = [""], dict[str, os.stat_result]()
     while folders:
         below = folders.pop()
         with os.scandir(base + below) as found:
@@ -225,19 +222,22 @@ def _walk_some(base: str, skip: Skip, keep: Callable[[os.stat_result], Kept]) ->
                 left_out = skip(path, is_folder)
                 if left_out:
                     continue
-                entries[path] = keep(each.stat(follow_symlinks=False))
                 if is_folder:
                     folders.append(path + "/")
                 if left_out is None:
-                    if_filled.append(path)
-                else:
-                    filled.add(below[:-1])
-    for folder in reversed(if_filled):
-        if folder in filled:
-            filled.add(folder.rpartition("/")[0])
-        else:
-            del entries[folder]
-    return entries
+                    if_filled[path] = each.stat(follow_symlinks=False)
+                    continue
+                yield from _filled(if_filled, below[:-1])
+                yield path, each.stat(follow_symlinks=False)
+
+
+def _filled(waiting: dict[str, os.stat_result], folder: str) -> Iterator[Below]:
+    """The folder and those above it, as far as they have waited for something in them."""
+    found = []
+    while folder in waiting:
+        found.append((folder, waiting.pop(folder)))
+        folder = folder.rpartition("/")[0]
+    return reversed(found)
 
 
 def skipping(found: Found, ignored: Matcher | None, excluded: Matcher | None) -> Skip | None:

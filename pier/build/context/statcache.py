@@ -14,35 +14,26 @@ from typing import Final
 
 import msgspec
 
+from pier.build.context.listing import SIZE
 from pier.linux.files import atomic_write
 
-Facts = tuple[int, int, int, int, int]
-"""Mode, size, time of modification, time of change (both ns), inode."""
-
 _FOLDER: Final = "digests"
-_FORM: Final = 2  # of what the digests count: since 2 the attributes
+_FORM: Final = 3  # of what the digests count and how they are kept
 _IN_MEMORY: Final = 16
 _MOST_IN_MEMORY: Final = 200_000
 _FILES: Final = 256
-NOT_TRUSTED: Final[Facts] = (0, 0, 0, 0, 0)
+DIGEST: Final = 32
+NO_DIGEST: Final = bytes(DIGEST)
 
 
 class Known(msgspec.Struct, array_like=True):
-    """``facts`` and ``digests`` by path, of folders only where they have attributes; ``combined``: of all of it."""
+    """``names`` and ``facts``: as a :class:`~pier.build.context.listing.Listing` has them; ``digests``: DIGEST bytes
+    each, NO_DIGEST of what has none and of folders without attributes; ``combined``: of all of it."""
 
-    facts: dict[str, Facts] = {}
-    digests: dict[str, bytes] = {}
+    names: bytes = b""
+    facts: bytes = b""
+    digests: bytes = b""
     combined: str = ""
-
-
-class _Stored(msgspec.Struct, array_like=True):
-    """A :class:`Known` in a file, in columns. ``names``: with NUL between them, as no name has one; they need not be
-    UTF-8. ``digests``: empty where there is none."""
-
-    names: bytes
-    facts: list[Facts]
-    digests: list[bytes]
-    combined: str
 
 
 class StatCache:
@@ -72,7 +63,7 @@ class StatCache:
         self._remember(name, known)
         with suppress(OSError):
             (root / _FOLDER).mkdir(mode=0o700, exist_ok=True)
-            atomic_write(root / _FOLDER / name, _encode(known))
+            atomic_write(root / _FOLDER / name, msgspec.msgpack.encode(known))
             _prune(root / _FOLDER)
 
     def forget(self, root: Path, before: int) -> None:
@@ -92,26 +83,21 @@ class StatCache:
             self._recent.move_to_end(name)
             while (
                 len(self._recent) > _IN_MEMORY
-                or sum(len(each.facts) for each in self._recent.values()) > _MOST_IN_MEMORY
+                or sum(len(each.facts) // SIZE for each in self._recent.values()) > _MOST_IN_MEMORY
             ):
                 self._recent.popitem(last=False)
 
 
-_DECODER: Final = msgspec.msgpack.Decoder(_Stored)
-
-
-def _encode(known: Known) -> bytes:
-    names = "\0".join(known.facts).encode(errors="surrogateescape")
-    digests = [known.digests.get(name, b"") for name in known.facts]
-    return msgspec.msgpack.encode(_Stored(names, list(known.facts.values()), digests, known.combined))
+_DECODER: Final = msgspec.msgpack.Decoder(Known)
 
 
 def _decode(data: bytes) -> Known:
     """Raises ValueError (as msgspec.DecodeError is one) for what is no such file."""
-    stored = _DECODER.decode(data)
-    names = stored.names.decode(errors="surrogateescape").split("\0") if stored.facts else []
-    digests = {name: found for name, found in zip(names, stored.digests, strict=True) if found}
-    return Known(dict(zip(names, stored.facts, strict=True)), digests, stored.combined)
+    known = _DECODER.decode(data)
+    count = known.names.count(b"\0")
+    if (len(known.facts), len(known.digests)) != (count * SIZE, count * DIGEST):
+        raise ValueError("the columns are not of one length")
+    return known
 
 
 def _prune(folder: Path) -> None:

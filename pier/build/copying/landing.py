@@ -6,11 +6,11 @@ All of it blocks.
 import os
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from pier.build.context.select import Found
+from pier.build.context.select import Below, Found
 from pier.build.copying.places import Places, join
 from pier.errors import InvalidArgument
 from pier.linux.files import USER_XATTR, open_in_root
@@ -63,8 +63,9 @@ class Landing:
     def __post_init__(self) -> None:
         self.places = Places(self.target, self.maker or self.attributes.owner or (0, 0))
 
-    def put(self, found: Found, below: dict[str, os.stat_result], dest: str) -> bool:
-        """``found`` at ``dest``, or in the folder that is there. Raises InvalidArgument.
+    def put(self, found: Found, below: Iterable[Below], dest: str) -> bool:
+        """``found`` at ``dest``, or in the folder that is there. ``below`` is read once, twice if there are ``placed``.
+        Raises InvalidArgument.
 
         False, and nothing is done, where files would come to lie on what has been put: that must be moved first.
         """
@@ -98,10 +99,10 @@ class Landing:
             self._arrived[dest] = at
         return at
 
-    def _may_place(self, found: Found, below: dict[str, os.stat_result], at: str) -> bool:
+    def _may_place(self, found: Found, below: Iterable[Below], at: str) -> bool:
         if self.placed is None:
             return True
-        files = (path for path, status in below.items() if not stat.S_ISDIR(status.st_mode))
+        files = (path for path, status in below if not stat.S_ISDIR(status.st_mode))
         paths = {join(at, path) for path in files} if found.is_folder else {at}
         if not self.placed.isdisjoint(paths):
             return False
@@ -141,8 +142,8 @@ class Landing:
         for path, modified in self.times:
             self.places.touch(path, modified)
 
-    def _fill(self, there: str, here: str, below: dict[str, os.stat_result]) -> None:
-        for path, status in below.items():
+    def _fill(self, there: str, here: str, below: Iterable[Below]) -> None:
+        for path, status in below:
             folder, _, name = path.rpartition("/")
             from_, to = join(there, folder), join(here, folder)
             if stat.S_ISDIR(status.st_mode):

@@ -44,7 +44,7 @@ def land(there: int, here: int, dest: str, name: str) -> Landing:
     landing = Landing(there, here, Attributes(None, None, owned=True), maker=(folder.st_uid, folder.st_gid))
     found = Found(path, name, status)
     with disk_errors():
-        landing.put(found, walk(there, found, None) if found.is_folder else {}, dest)
+        landing.put(found, walk(there, found, None) if found.is_folder else (), dest)
     return landing
 
 

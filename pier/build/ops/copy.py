@@ -1,8 +1,7 @@
 """COPY and ADD: files of contexts, stages and here-documents, and what archives hold, as one layer."""
 
 import hashlib
-import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -10,7 +9,7 @@ import msgspec
 from pier.build.context.contents import content_digest, reading
 from pier.build.context.files import Files, Selector
 from pier.build.context.patterns import components
-from pier.build.context.select import Found, find, opened_tree, skipping, walk
+from pier.build.context.select import Below, Found, Skip, find, opened_tree, skipping, walk
 from pier.build.copying.landing import Attributes, Landing
 from pier.build.copying.modes import parse_mode
 from pier.build.copying.moving import move
@@ -135,13 +134,18 @@ class _Copying:
                 if item.unpack and not found.is_folder and is_archive(there, found.path):
                     parts += [found, landing := begin()]
                     continue
-                below = walk(there, found, skipping(found, ignored, excluded)) if found.is_folder else {}
+                below = self._below(there, found, skipping(found, ignored, excluded), once=len(matches) == 1)
                 if not self._land(landing, item, found, below):
                     parts.append(landing := begin())
                     self._land(landing, item, found, below)
         return parts
 
-    def _land(self, landing: Landing, item: CopyItem, found: Found, below: dict[str, os.stat_result]) -> bool:
+    @staticmethod
+    def _below(there: int, found: Found, skip: Skip | None, *, once: bool) -> Iterable[Below]:
+        below = walk(there, found, skip) if found.is_folder else ()
+        return below if once else list(below)
+
+    def _land(self, landing: Landing, item: CopyItem, found: Found, below: Iterable[Below]) -> bool:
         dest = self._op.dest
         if not self._op.parents:
             return landing.put(found, below, dest)
