@@ -76,6 +76,9 @@ class Replications:
             report.line(f"put off: {error.message}")
             await report.end("queued", f"{report.note}; put off: {error.message}")
             raise
+        except Exception as error:
+            await report.end("queued", f"internal error: {error}")
+            raise
         await report.end("failed" if report.failed else "done")
 
     async def _copy(self, rule: Replication, task: Task, copier: Copier) -> None:
