@@ -23,7 +23,7 @@ from pier.registry.threads import hop
 from pier.remote import fetch
 from pier.remote.repository import Repository
 
-_PIECE: Final = 256 << 10
+_PIECE: Final = 128 << 10
 _UNSETTLED: Final = 4 << 20
 """Bytes behind where an upload goes on whose place in the file may still hold what was never promised."""
 
@@ -119,11 +119,12 @@ class Download:
         self._moved = asyncio.Event()
 
     def _readable(self) -> int:
-        """How far the file has what came."""
+        """How far the file has what came; its last byte only once the whole is what it should be."""
         if self._file < 0 or (self._first and self._reached - self._first < _UNSETTLED and not self._spooled):
             return self._first
         start = self._first if self._spooled else 0
-        return min(self._reached, start + os.fstat(self._file).st_size)
+        known = self._reached if self.blob is not None else min(self._reached, self.size - 1)
+        return min(known, start + os.fstat(self._file).st_size)
 
     async def read(self, start: int, stop: int) -> AsyncIterator[bytes]:
         """Bytes ``start`` to ``stop`` (exclusive) as they come. Raises what :meth:`run` raised.
@@ -139,10 +140,6 @@ class Download:
 
     async def _read(self, start: int, stop: int) -> AsyncIterator[bytes]:
         while start < stop:
-            if self.blob is not None:
-                async for piece in self._registry.storage.read(self.blob.location, start, stop):
-                    yield piece
-                return
             moved = self._moved
             lowest = self._first if self._spooled else 0
             if lowest <= start < (readable := self._readable()):
@@ -150,6 +147,10 @@ class Download:
                 piece = await hop(None, os.pread, self._file, count, start - lowest)
                 start += len(piece)
                 yield piece
+            elif self.blob is not None:
+                async for piece in self._registry.storage.read(self.blob.location, start, stop):
+                    yield piece
+                return
             elif isinstance(self._failure, NoSpace):
                 async for piece in _passed_on(self.wanted, start, stop):
                     yield piece

@@ -254,7 +254,7 @@ async def test_an_upstream_that_lies(upstream: FaultyRegistry, tmp_path: Path) -
                     came = await answer.read()
                 except aiohttp.ClientError:
                     came = b""
-            assert came[:-1] != whole[:-1] or not came
+            assert len(came) < len(whole)
             upstream.forget()
         assert await blob(http, digest) == whole
         wrong = sha256(b"not this")
