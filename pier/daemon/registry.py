@@ -105,7 +105,7 @@ async def wire(settings: Settings) -> Instance:
         await records.stop()
         raise
     app = make_app(registry, gate.guard, audit=gate.audit, cache=cache)
-    api = Api(registry, gate)
+    api = Api(registry, gate, cache)
     app.pages.update({"/token": TokenPage(gate, settings).answer, PREFIX: api.answer, SEARCH: api.answer})
     health = Health(registry, app.metrics)
     app.pages.update({"/healthz": health.alive, "/readyz": health.ready})

@@ -99,6 +99,10 @@ async def test_what_is_kept_serves_while_the_upstream_is_out(upstream: FaultyReg
         upstream.misbehave(".*", hang)
         assert await manifest(http) == first
         upstream.forget()
+        async with http.get("/api/v1/upstreams") as answer:
+            (listed,) = await answer.json()
+            assert (listed["name"], listed["url"], listed["bytes"] > MIB) == ("up", f"http://{upstream.host}", True)
+            assert "no answer" in listed["trouble"]
         for fault in (say_error(429, "TOOMANYREQUESTS", "slow down"), say(500), say(200, "no manifest")):
             upstream.misbehave(".*", fault)
             assert await manifest(http) == first

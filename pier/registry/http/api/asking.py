@@ -13,6 +13,7 @@ from pier.registry.deps import Registry
 from pier.registry.http.token import small_body
 from pier.registry.principal import Caller, Need, Refused
 from pier.registry.refusals import Code
+from pier.registry.upstream.cache import Cache
 
 T = TypeVar("T")
 
@@ -30,6 +31,7 @@ class Ask:
     caller: Caller
     asker: Asker
     words: tuple[str, ...]
+    cache: Cache | None = None
 
     def administer(self) -> None:
         """Raises Refusal where it is no administrator of the registry who asks."""

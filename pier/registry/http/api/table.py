@@ -9,10 +9,11 @@ from aiohttp import web
 from pier.errors import Conflict, InvalidArgument, NotFound
 from pier.registry.access.gate import Gate
 from pier.registry.deps import Registry
-from pier.registry.http.api import builds, catalogue, jobs, people, projects
+from pier.registry.http.api import builds, catalogue, jobs, people, projects, upstreams
 from pier.registry.http.api.asking import Ask
 from pier.registry.http.replies import document, no_such_page, wrong_method
 from pier.registry.principal import Caller
+from pier.registry.upstream.cache import Cache
 
 PREFIX: Final = "/api/v1/"
 SEARCH: Final = "/v1/search"
@@ -40,6 +41,7 @@ TABLE: Final[Mapping[str, Methods]] = {
     "replications/*/run": {"POST": jobs.replicate},
     "builds": {"GET": builds.builds},
     "builds/*/run": {"POST": builds.run},
+    "upstreams": {"GET": upstreams.upstreams},
     "search": {"GET": catalogue.search},
 }
 
@@ -66,9 +68,10 @@ def _of_repository(words: list[str]) -> tuple[Methods, tuple[str, ...]]:
 class Api:
     """The page of :data:`PREFIX`, and of Docker's search."""
 
-    def __init__(self, registry: Registry, gate: Gate) -> None:
+    def __init__(self, registry: Registry, gate: Gate, cache: Cache | None = None) -> None:
         self._registry = registry
         self._gate = gate
+        self._cache = cache
 
     async def answer(self, request: web.BaseRequest, caller: Caller) -> web.StreamResponse:
         """Raises Refusal, and other kinds that have an answer without us."""
@@ -80,7 +83,7 @@ class Api:
         if request.method not in methods:
             return wrong_method(methods)
         asker = await self._gate.guard.identify(caller)
-        ask = Ask(self._registry, self._gate, request, caller, asker, words)
+        ask = Ask(self._registry, self._gate, request, caller, asker, words, self._cache)
         try:
             return await methods[request.method](ask)
         except NotFound as error:
