@@ -136,6 +136,7 @@ def test_a_file_that_is_written_again(built: Built, project: Path, in_place: boo
 
 
 def test_folders(built: Built, project: Path) -> None:
+    """Docker takes theirs from folders that it has not had yet; Pier whenever they change."""
     dockerfile(project, "FROM scratch", "COPY . /all/")
     assert built() == {}
     os.setxattr(project / "d/e", "user.empty", b"")
