@@ -44,6 +44,7 @@ class Worker:
         self._family = family
         self._kinds = {f"{family}/{name}": kind for name, kind in kinds.items()}
         self._going: dict[asyncio.Task[None], str] = {}
+        self._room = asyncio.Event()
 
     async def run(self) -> None:
         """Until cancelled; what is going on then is given back."""
@@ -51,12 +52,15 @@ class Worker:
             with suppress(PierError):
                 await self._end_strangers()
             while True:
+                self._room.clear()
                 try:
                     while await self._take():
                         pass
                 except PierError as error:
                     _log.warning("jobs cannot be taken", family=self._family, reason=error.message)
-                await asyncio.sleep(_POLL)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_POLL):
+                        await self._room.wait()
         finally:
             for task in self._going:
                 task.cancel()
@@ -82,6 +86,7 @@ class Worker:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         del self._going[task]
+        self._room.set()
         if not task.cancelled() and (error := task.exception()):
             _log.warning("a job's end is not noted; it will be done again", kind=task.get_name(), reason=str(error))
 

@@ -1,30 +1,100 @@
-"""Webhooks of a running registry, at a receiver that refuses the first time."""
+"""Webhooks of running registries, at receivers that refuse, that never answer, that are told again after a kill."""
 
 import asyncio
 import hashlib
 import hmac
 import json
+import random
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
 from aiohttp import web
 
+from pier.metadata.registry.opening import open_records
 from pier.oci import mediatypes
-from pier.oci.digest import sha256
+from pier.oci.digest import Digest, sha256
+from pier.registry.deps import Registry
+from pier.registry.happenings import Happening
+from pier.registry.hooks.deliver import Webhooks
+from pier.registry.jobs import LEASE
+from pier.registry.settings import Settings, Webhook
+from pier.registry.storages.opening import open_storage
+from pier.testing.postgres import postgres
 from pier.testing.registry import free_port
-from pier.testing.registryserver import pier_registry
+from pier.testing.registryserver import PierRegistry, pier_registry
 
 CONFIG = {"mediaType": mediatypes.OCI_CONFIG, "digest": sha256(b"{}"), "size": 2}
-IMAGE = json.dumps({"schemaVersion": 2, "mediaType": mediatypes.OCI_MANIFEST, "config": CONFIG, "layers": []}).encode()
 SECRET = "a secret"
+KILLS = 20
+CLIENTS = 4
+ATTEMPTS = 15
+
+
+def image(word: str = "") -> bytes:
+    """A manifest that no other word's is."""
+    more = {"annotations": {"word": word}} if word else {}
+    document = {"schemaVersion": 2, "mediaType": mediatypes.OCI_MANIFEST, "config": CONFIG, "layers": [], **more}
+    return json.dumps(document).encode()
+
+
+IMAGE = image()
+
+
+async def push_config(http: aiohttp.ClientSession, name: str) -> None:
+    async with http.post(f"/v2/{name}/blobs/uploads/?digest={sha256(b'{}')}", data=b"{}") as answer:
+        assert answer.status == 201
+
+
+async def push_manifest(http: aiohttp.ClientSession, name: str, tag: str, data: bytes) -> Digest:
+    async with http.put(
+        f"/v2/{name}/manifests/{tag}", data=data, headers={"Content-Type": mediatypes.OCI_MANIFEST}
+    ) as answer:
+        assert answer.status == 201
+    return sha256(data)
 
 
 async def push(http: aiohttp.ClientSession, name: str) -> None:
-    async with http.post(f"/v2/{name}/blobs/uploads/?digest={sha256(b'{}')}", data=b"{}") as answer:
-        assert answer.status == 201
-    headers = {"Content-Type": mediatypes.OCI_MANIFEST}
-    async with http.put(f"/v2/{name}/manifests/1", data=IMAGE, headers=headers) as answer:
-        assert answer.status == 201
+    await push_config(http, name)
+    await push_manifest(http, name, "1", IMAGE)
+
+
+@asynccontextmanager
+async def receiver(answer: Callable[[web.Request], Awaitable[web.Response]]) -> AsyncIterator[str]:
+    """Its URL."""
+    app = web.Application()
+    app.router.add_post("/told", answer)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    port = free_port()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    try:
+        yield f"http://127.0.0.1:{port}/told"
+    finally:
+        await runner.cleanup()
+
+
+class Told:
+    """A receiver that takes everything, and counts what it was told by digest."""
+
+    def __init__(self) -> None:
+        self.events: Counter[str] = Counter()
+        self._more = asyncio.Event()
+
+    async def take(self, request: web.Request) -> web.Response:
+        for event in (await request.json())["events"]:
+            self.events[event["target"]["digest"]] += 1
+        self._more.set()
+        return web.Response()
+
+    async def until(self, digests: set[Digest]) -> None:
+        """The caller limits the time."""
+        while not digests <= self.events.keys():
+            self._more.clear()
+            await self._more.wait()
 
 
 async def test_a_push_is_told_signed_and_again_after_a_refusal_and_a_restart(tmp_path: Path) -> None:
@@ -35,14 +105,8 @@ async def test_a_push_is_told_signed_and_again_after_a_refusal_and_a_restart(tmp
         got.put_nowait((request.headers["X-Hub-Signature-256"], await request.read()))
         return web.Response(status=next(answers, 200))
 
-    app = web.Application()
-    app.router.add_post("/told", receive)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    port = free_port()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    hook = {"name": "ci", "url": f"http://127.0.0.1:{port}/told", "secret": SECRET, "names": ["team/*"]}
-    try:
+    async with receiver(receive) as url:
+        hook = {"name": "ci", "url": url, "secret": SECRET, "names": ["team/*"]}
         async with (
             asyncio.timeout(30),
             pier_registry(tmp_path, webhook=[hook]) as registry,
@@ -60,11 +124,128 @@ async def test_a_push_is_told_signed_and_again_after_a_refusal_and_a_restart(tmp
             async with http.delete("/v2/team/app/manifests/1") as answer:
                 assert answer.status == 202
             _, deleted = await got.get()
-    finally:
-        await runner.cleanup()
     assert first == again
     assert first[0] == "sha256=" + hmac.new(SECRET.encode(), first[1], hashlib.sha256).hexdigest()
     (event,) = json.loads(first[1])["events"]
     assert (event["action"], event["target"]["repository"], event["target"]["tag"]) == ("push", "team/app", "1")
     assert event["target"]["digest"] == sha256(IMAGE)
     assert json.loads(deleted)["events"][0]["action"] == "delete"
+
+
+async def test_two_instances_tell_each_event_once(tmp_path: Path) -> None:
+    told = Told()
+    with postgres() as database:
+        async with receiver(told.take) as url:
+            shared = {
+                "database": database.url,
+                "storage": f"file://{tmp_path}/blobs",
+                "webhook": [{"name": "ci", "url": url}],
+                "access_log": False,
+            }
+            async with (
+                asyncio.timeout(60),
+                pier_registry(tmp_path / "one", **shared) as one,
+                pier_registry(tmp_path / "two", **shared) as two,
+                aiohttp.ClientSession(f"http://{one.host}") as first,
+                aiohttp.ClientSession(f"http://{two.host}") as second,
+            ):
+                await push_config(first, "team/app")
+                pushed = {
+                    await push_manifest(http, "team/app", f"t{number}", image(f"{number}-{http is first}"))
+                    for number in range(60)
+                    for http in (first, second)
+                }
+                await told.until(pushed)
+                async with first.get("/api/v1/jobs") as answer:
+                    left = await answer.json()
+                while left:
+                    async with first.get("/api/v1/jobs") as answer:
+                        left = await answer.json()
+    assert told.events == Counter(pushed)
+
+
+async def test_who_never_answers_keeps_nothing_from_another(tmp_path: Path) -> None:
+    told, asked = Told(), 0
+    over = asyncio.Event()
+
+    async def silent(request: web.Request) -> web.Response:
+        nonlocal asked
+        asked += 1
+        await over.wait()
+        return web.Response()
+
+    async with receiver(told.take) as quick, receiver(silent) as slow:
+        hooks = [{"name": "a", "url": slow}, {"name": "b", "url": quick}]
+        async with (
+            asyncio.timeout(60),
+            pier_registry(tmp_path, webhook=hooks) as registry,
+            aiohttp.ClientSession(f"http://{registry.host}") as http,
+        ):
+            await push_config(http, "team/app")
+            pushed = {await push_manifest(http, "team/app", f"t{each}", image(f"{each}")) for each in range(30)}
+            async with asyncio.timeout(8):  # the silent one has ten seconds for each
+                await told.until(pushed)
+            assert 1 <= asked <= 4
+            over.set()
+
+
+async def test_after_fifteen_refusals_nobody_is_told_any_more(tmp_path: Path) -> None:
+    """Each later than the one before, by the clock of the registry."""
+    now, bodies = 1000, []
+
+    async def refuse(request: web.Request) -> web.Response:
+        bodies.append(await request.read())
+        return web.Response(status=503)
+
+    records, storage = await open_records(f"sqlite://{tmp_path}/db"), await open_storage(f"file://{tmp_path}/blobs")
+    async with asyncio.timeout(30), receiver(refuse) as url:
+        registry = Registry(records, storage, Settings(webhook=(Webhook(name="ci", url=url),)), clock=lambda: now)
+        hooks = Webhooks(registry)
+        for job in hooks.plan(Happening(kind="push", repository="a", digest=sha256(IMAGE), tags=("1",), at=now)):
+            await records.add_job(job)
+        pauses = []
+        while jobs := await records.jobs():
+            now = jobs[0].due
+            working = asyncio.create_task(hooks.worker.run())
+            while (left := await records.jobs()) and left[0].due in (now, now + LEASE):
+                await asyncio.wait([working], timeout=0.01)
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+            pauses += [each.due - now for each in left]
+    await storage.stop()
+    await records.stop()
+    assert len(bodies) == ATTEMPTS and len(set(bodies)) == 1
+    assert pauses == [min(2**number, 3600) for number in range(1, ATTEMPTS)]
+
+
+async def rush(registry: PierRegistry, number: int, turn: int, answered: set[Digest]) -> None:
+    """Push until the registry is gone; ``answered`` are those that it has said 201 to."""
+    async with aiohttp.ClientSession(f"http://{registry.host}") as http:
+        for count in range(1000):
+            try:
+                digest = await push_manifest(http, "team/app", f"t{number}", image(f"{turn}-{number}-{count}"))
+            except aiohttp.ClientError:
+                return
+            answered.add(digest)
+
+
+async def test_twenty_kills_lose_no_event(tmp_path: Path) -> None:
+    """Killed anywhere between a push and its delivery. What was about to be told is told when its lease has ended."""
+    told = Told()
+    answered: set[Digest] = set()
+    async with receiver(told.take) as url:
+        settings = {"webhook": [{"name": "ci", "url": url}], "access_log": False, "collect_every": 1000}
+        async with (
+            pier_registry(tmp_path, **settings) as registry,
+            aiohttp.ClientSession(f"http://{registry.host}") as http,
+        ):
+            await push(http, "team/app")
+        for turn in range(KILLS):
+            async with pier_registry(tmp_path, **settings) as registry:
+                rushing = [asyncio.create_task(rush(registry, each, turn, answered)) for each in range(CLIENTS)]
+                await asyncio.wait(rushing, timeout=random.random() * 0.3)
+                registry.child.send_signal(signal.SIGKILL)
+                await asyncio.gather(*rushing)
+        async with asyncio.timeout(120), pier_registry(tmp_path, **settings):
+            await told.until(answered)
+    assert len(answered) > KILLS
