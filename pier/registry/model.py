@@ -32,7 +32,7 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reference(msgspec.Struct, frozen=True):
-    """What a manifest needs: a blob (its config, a layer) or, of an index, another manifest."""
+    """What a manifest needs: a blob (its config, a layer) or, of an index, mostly another manifest."""
 
     digest: Digest
     kind: Literal["blob", "manifest"]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pier.testing.registrypeople import password, settle
 from pier.testing.registryserver import PierRegistry, pier_registry
 from tests.compat.archives import ImageParts, docker_archive, file_layer
 
@@ -81,3 +82,25 @@ def test_a_manifest_list(podman: Podman, image: str) -> None:
 
 def test_unknown_names(podman: Podman, registry: PierRegistry) -> None:
     assert "manifest unknown" in podman("pull", *FLAGS, f"{registry.host}/gone:1", code=125)
+
+
+async def test_people(podman: Podman, name: str, tmp_path: Path) -> None:
+    """It searches without saying who it is, and reads the catalogue where that finds nothing."""
+    (tmp_path / "house" / "pier-registry").mkdir(parents=True)
+    await settle(f"sqlite://{tmp_path}/house/pier-registry/registry.db")
+    async with pier_registry(tmp_path / "house") as registry:
+        image, archive = f"{registry.host}/team/{name}:1", tmp_path / "image.tar"
+        archive.write_bytes(docker_archive(ImageParts([file_layer({"first": b"1"})]), image))
+        podman("load", "-q", "-i", str(archive))
+        auth = f"--authfile={tmp_path}/auth.json"
+        wrong = podman("login", auth, FLAGS[0], "-u", "bob", "-p", "wrong", registry.host, code=125)
+        assert "invalid username/password" in wrong
+        podman("push", auth, *FLAGS, image, code=125)
+        podman("login", auth, FLAGS[0], "-u", "bob", "-p", password("bob"), registry.host)
+        assert podman("login", auth, "--get-login", registry.host) == "bob"
+        podman("push", auth, *FLAGS, image)
+        search = ("search", auth, FLAGS[0], "--format", "{{.Name}}", f"{registry.host}/{name}")
+        assert podman(*search) == f"{registry.host}/team/{name}"
+        podman("logout", auth, registry.host)
+        assert "denied" in podman(*search, code=125)
+        assert "denied" in podman("pull", auth, *FLAGS, image, code=125)

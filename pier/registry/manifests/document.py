@@ -119,6 +119,7 @@ def _without(document: _Document, *fields: str) -> None:
 
 
 def _unique(descriptors: Iterable[_Descriptor], kind: Any) -> tuple[Reference, ...]:
+    """What an index names is a blob where no manifest here has its type: BuildKit's cache is an index of layers."""
     found: dict[Digest, Reference] = {}
     for count, each in enumerate(descriptors):
         if count >= _MOST_DESCRIPTORS:
@@ -126,5 +127,6 @@ def _unique(descriptors: Iterable[_Descriptor], kind: Any) -> tuple[Reference, .
         if not 0 <= each.size <= _LARGEST:
             raise invalid(f"{each.digest} cannot have {each.size} bytes")
         digest = parse_digest(each.digest)
-        found.setdefault(digest, Reference(digest, kind, each.size))
+        own: Any = "blob" if each.media_type not in ("", *TYPES) else kind
+        found.setdefault(digest, Reference(digest, own, each.size))
     return tuple(found.values())

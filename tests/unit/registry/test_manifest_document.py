@@ -36,6 +36,13 @@ def test_an_index() -> None:
     assert (found.config, found.artifact_type, found.media_type) == (None, "", mediatypes.OCI_INDEX)
 
 
+def test_an_index_of_layers() -> None:
+    """BuildKit's cache in a registry."""
+    config = {"mediaType": "application/vnd.buildkit.cacheconfig.v0", "digest": A, "size": 10}
+    found = read({**INDEX, "manifests": [LAYER, config, CHILD, {"digest": sha256(b"d"), "size": 1}]})
+    assert [each.kind for each in found.references] == ["blob", "blob", "manifest", "manifest"]
+
+
 def test_an_artifact() -> None:
     empty = {"mediaType": mediatypes.OCI_EMPTY, "digest": A, "size": 2}
     found = read(

@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 
-from pier.errors import InvalidArgument
+from pier.errors import InvalidArgument, NotFound
 from pier.oci import mediatypes
 from pier.oci.digest import Digest
 from pier.registry.blobs.read import read
@@ -22,6 +22,7 @@ from pier.registry.refusals import Refusal
 _PAGE: Final = 100
 _SCAN: Final = 1000
 _LARGEST_CONFIG: Final = 4 << 20
+_PODMAN: Final = "github.com/containers/image"
 _DESCRIPTION: Final = "org.opencontainers.image.description"
 Json = dict[str, Any]
 
@@ -144,9 +145,14 @@ async def _config(registry: Registry, repository: str, digest: Digest) -> Json:
 
 
 async def search(ask: Ask) -> web.StreamResponse:
-    """Docker's ``/v1/search?q=``, with ``n`` results a ``page``: of what they may read, or anybody may."""
+    """Docker's ``/v1/search?q=``, with ``n`` results a ``page``: of what they may read, or anybody may.
+
+    podman never says here who asks. Where there is nothing it reads the specification's catalogue, and says it there.
+    """
     word, size, number = ask.query("q").strip().lower(), _number(ask, "n", 25), _number(ask, "page", 1)
     names = await found(ask.registry, _Reader(ask), word, "", 0)
+    if not names and not ask.asker.name and _PODMAN in ask.request.headers.get("User-Agent", ""):
+        raise NotFound(f"nothing that anybody may read is called {word[:64]}")
     shown = names[size * (number - 1) : size * number]
     results = [await _result(ask.registry, name) for name in shown]
     pages = -(-len(names) // size)
