@@ -67,6 +67,7 @@ ROWS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
     (ONLY_NOUN, ("manifest inspect",), "manifest:INSPECT", "Show a manifest or a list, local or of a registry"),
     (ONLY_NOUN, ("manifest push",), "manifest:PUSH", "Upload a local list to its registry"),
     (ONLY_NOUN, ("manifest rm",), "manifest:RM", "Remove local lists"),
+    (ONLY_NOUN, ("registry build",), "registrybuild:BUILD", "Have an image of a Git repository built now"),
     (ONLY_NOUN, ("registry fsck",), "registrykeep:FSCK", "Check whether a registry has all that it should have"),
     (ONLY_NOUN, ("registry gc",), "registrykeep:GC", "Do a registry's housekeeping now"),
     (ONLY_NOUN, ("registry project",), "registryadmin:PROJECT", "Say what the rules of a registry's projects are"),

@@ -12,18 +12,14 @@ from collections.abc import Sequence
 from typing import Final
 
 from pier import log
-from pier.errors import InvalidArgument, NotFound, PierError
-from pier.metadata.registry.opening import open_records
+from pier.daemon.registryruns import last_of, opened, show_table, watch
+from pier.errors import NotFound, PierError
 from pier.registry.configuration import load
-from pier.registry.model import Run
 from pier.registry.records import Records
 from pier.registry.replication.tasks import FAMILY, begin
 from pier.registry.settings import Replication, Settings
 
 _SETTINGS: Final = ("config", "database", "root")
-_LOOK_EVERY: Final = 0.5
-_PATIENCE: Final = 10.0
-"""Seconds until a server should have taken it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,10 +48,7 @@ async def _run(given: argparse.Namespace) -> int:
     os.umask(0o027)
     settings = load([f"--{name}={getattr(given, name)}" for name in _SETTINGS if getattr(given, name)], os.environ)
     rule = _rule(settings, given.name) if given.name else None
-    root = settings.root
-    if not settings.database and not await asyncio.to_thread(os.path.exists, f"{root}/registry.db"):
-        raise InvalidArgument(f"there is no registry in {root}: no such file registry.db")
-    records = await open_records(settings.database or f"sqlite://{root}/registry.db")
+    records = await opened(settings)
     try:
         if rule is None:
             await _list(records, settings)
@@ -64,7 +57,7 @@ async def _run(given: argparse.Namespace) -> int:
         if given.detach == "true":
             print(run.id)
             return 0
-        return await _watch(records, run)
+        return await watch(records, run)
     finally:
         await records.stop()
 
@@ -80,39 +73,8 @@ async def _list(records: Records, settings: Settings) -> None:
     lines = [("NAME", "DIRECTION", "URL", "LAST", "STATE", "RESULT")]
     for rule in settings.replication:
         last = next(iter(await records.runs(FAMILY, rule.name, 1)), None)
-        lines.append((rule.name, rule.direction, rule.remote.url, *_last(last)))
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    for line in lines:
-        print("   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
-
-
-def _last(run: Run | None) -> tuple[str, str, str]:
-    if run is None:
-        return "", "never", ""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.started or run.created)), run.state, run.note
-
-
-async def _watch(records: Records, run: Run) -> int:
-    """Print its log as it comes."""
-    shown = ""
-    began = time.monotonic()
-    told = False
-    while run.state not in ("done", "failed"):
-        if not run.started and not told and time.monotonic() - began > _PATIENCE:
-            told = True
-            print("no registry has taken it yet; it waits for one that runs", file=sys.stderr)
-        await asyncio.sleep(_LOOK_EVERY)
-        run = await records.run(run.id) or run
-        shown = _show(run.log, shown)
-    print(run.note)
-    return 0 if run.state == "done" else 1
-
-
-def _show(text: str, shown: str) -> str:
-    """What is new of a log, whose beginning may have been dropped meanwhile."""
-    new = text.removeprefix(shown) if text.startswith(shown) else text
-    print(new, end="", flush=True)
-    return text
+        lines.append((rule.name, rule.direction, rule.remote.url, *last_of(last)))
+    show_table(lines)
 
 
 if __name__ == "__main__":

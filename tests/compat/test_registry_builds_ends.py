@@ -1,19 +1,23 @@
 """Automated builds that are replaced, take too long, are cut off; engines that are away; several instances."""
 
 import asyncio
+import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pier.linux import process
 from pier.testing.engine import RunningEngine
 from pier.testing.postgres import postgres
 from tests.compat.hostile import alive, engine_with_box, settled
 from tests.compat.registrybuilding import NAME, SECRET, github, house, project, pushed
 from tests.system.build.gitserver import Project
 
+PIER = str(Path(__file__).resolve().parents[2] / "bin" / "pier")
 MAIN = "refs/heads/main"
 ENDLESS = "FROM box\nRUN echo begun; sleep 100000\n"
 SOUND = "FROM box\nRUN echo sound\n"
@@ -187,3 +191,27 @@ async def test_by_hand(tmp_path: Path, rule: dict[str, Any], repository: tuple[P
         assert await home.tags() == sorted(["main", number[:7]]), said
         async with home.http.get("/api/v1/builds") as answer:
             assert [each["last"]["state"] for each in await answer.json()] == ["done", "done"]
+
+
+async def test_by_the_command(tmp_path: Path, rule: dict[str, Any], repository: tuple[Project, str]) -> None:
+    made, _ = repository
+    number = commit(made, SOUND)
+
+    async def pier(*words: str, code: int = 0) -> str:
+        argv = [sys.executable, PIER, "registry", "build", f"--config={tmp_path}/pier-registry.toml", *words]
+        done = await process.run(argv, timeout=60, env={**os.environ, "PIER_HOST": "unix:///nowhere.sock"})
+        assert done.returncode == code, done
+        return (done.stdout + done.stderr).decode()
+
+    also = rule | {"name": "broken", "target": "none"}
+    async with asyncio.timeout(100), house(tmp_path, rule | {"branch": "main"}, also=also) as home:
+        assert "app" in (await pier()).splitlines()[1] and "never" in await pier()
+        said = await pier("app")
+        assert "Step 1/2 : FROM box" in said and "sound" in said and "pushed 127.0.0.1:" in said, said
+        assert await home.tags() == ["main"]
+        failed = await pier("--ref", MAIN, "--commit", number, "broken", code=1)
+        assert 'target stage "none" could not be found' in failed, failed
+        assert "say a ref" in await pier("broken", code=125)
+        assert "no such build in the settings: other" in await pier("other", code=125)
+        states = [line.split("   ")[-2].strip() for line in (await pier()).splitlines()[1:]]
+        assert states == ["done", "failed"], states

@@ -5,12 +5,12 @@ import hashlib
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 import msgspec
 
-from pier.errors import Unavailable
+from pier.errors import PierError, Unavailable
 from pier.registry.builds.payload import Push
 from pier.registry.model import Job, Run
 from pier.registry.records import Records
@@ -106,10 +106,12 @@ async def alone(
     finally:
         renewing.cancel()
         await asyncio.gather(renewing, return_exceptions=True)
-        await records.lock(name, holder, clock(), 0)
+        with suppress(PierError):
+            await records.lock(name, holder, clock(), 0)
 
 
 async def _renew(records: Records, name: str, holder: str, clock: Callable[[], int]) -> None:
     while True:
         await asyncio.sleep(_LOCKED / 4)
-        await records.lock(name, holder, clock(), clock() + _LOCKED)
+        with suppress(PierError):
+            await records.lock(name, holder, clock(), clock() + _LOCKED)

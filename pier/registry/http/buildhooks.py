@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,7 @@ from pier.registry.settings import Build
 PREFIX: Final = "/hooks/"
 _LARGEST: Final = 25 << 20
 """Bytes that GitHub sends at most."""
+_SMALL: Final = 1 << 20
 _AT_ONCE: Final = 8
 _PATIENCE: Final = 60
 _STATUS: Final = {Unauthorized: 401, Forbidden: 403}
@@ -29,7 +31,7 @@ _log: Final = Logger("pier.registry")
 
 
 class BuildHooks:
-    """The page of :data:`PREFIX`. Bodies are kept whole until they are checked: of some callers at once, no more."""
+    """The page of :data:`PREFIX`. Bodies are kept whole until they are checked: of large ones some at once, no more."""
 
     def __init__(self, registry: Registry, gate: Gate, rules: Sequence[Build]) -> None:
         self._registry = registry
@@ -59,7 +61,8 @@ class BuildHooks:
     async def _called(self, rule: Build, request: web.BaseRequest) -> web.StreamResponse:
         secret = await asyncio.to_thread(secret_of, rule)
         shown = check_token(request.headers, secret)
-        async with self._turns:
+        length = request.content_length
+        async with self._turns if length is None or length > _SMALL else nullcontext():
             body = await _body(request)
             if not shown:
                 check_signature(request.headers, body, secret)

@@ -5,9 +5,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from pier.errors import InvalidArgument, NotFound
-from pier.registry.builds import choosing
-from pier.registry.builds.payload import Push, push
+from pier.registry.builds.byhand import rule_of, wanted_of
 from pier.registry.builds.tasks import FAMILY, begin
 from pier.registry.http.api.asking import Ask
 from pier.registry.http.replies import document
@@ -44,24 +42,10 @@ async def run(ask: Ask) -> web.StreamResponse:
     """Begin one, as a push of that ref would."""
     ask.administer()
     (name,) = ask.words
-    rule = next((each for each in ask.registry.settings.build if each.name == name), None)
-    if rule is None:
-        raise NotFound(f"no such build: {name[:64]}")
+    rule = rule_of(ask.registry.settings, name)
     wanted = await ask.body(_Which) if ask.request.can_read_body else _Which()
-    begun = await begin(ask.registry.records, rule, _push(rule, wanted), ask.registry.now)
+    begun = await begin(ask.registry.records, rule, wanted_of(rule, wanted.ref, wanted.commit), ask.registry.now)
     ask.note("build run", target=rule.name)
     answer = document({"run": begun.id, "state": begun.state, "subject": begun.subject})
     answer.set_status(202)
     return answer
-
-
-def _push(rule: Build, wanted: _Which) -> Push:
-    """Raises InvalidArgument."""
-    if not wanted.ref and (not rule.branch or set(rule.branch) & set("*?[")):
-        raise InvalidArgument('which one? Say {"ref": "refs/heads/NAME"} or {"ref": "refs/tags/NAME"}')
-    given = push(wanted.ref or f"refs/heads/{rule.branch}", wanted.commit)
-    if choosing.needs_commit(rule) and not given.commit:
-        raise InvalidArgument('the image is called by its commit. Say {"commit": "…"}, all 40 letters of it')
-    if not choosing.wanted(rule, given) or not choosing.tags(rule, given):
-        raise InvalidArgument(f"{given.ref} is not what {rule.name} builds")
-    return given
