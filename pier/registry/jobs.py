@@ -1,6 +1,6 @@
 """Who does the jobs: of each kind some at once, again after a failure, and never two instances one.
 
-A job belongs to whoever took it for :data:`LEASE` seconds, which are renewed while it goes on; an instance that dies
+A job belongs to whoever took it for ``job_lease`` seconds, which are renewed while it goes on; an instance that dies
 gives it up by that. Kinds are queues: what is slow in one keeps nothing of another waiting.
 """
 
@@ -15,7 +15,6 @@ from pier.log import Logger
 from pier.registry.deps import Registry
 from pier.registry.model import Job
 
-LEASE: Final = 60
 _POLL: Final = 1.0
 _STOPPED: Final = "the registry was stopped"
 _log: Final = Logger("pier.registry")
@@ -41,6 +40,7 @@ class Worker:
 
     def __init__(self, registry: Registry, family: str, kinds: Mapping[str, Kind]) -> None:
         self._registry = registry
+        self._lease = registry.settings.job_lease
         self._family = family
         self._kinds = {f"{family}/{name}": kind for name, kind in kinds.items()}
         self._going: dict[asyncio.Task[None], str] = {}
@@ -77,7 +77,7 @@ class Worker:
         busy = list(self._going.values())
         free = tuple(name for name, kind in self._kinds.items() if busy.count(name) < kind.at_once)
         now = self._registry.now()
-        job = await self._registry.records.take_job(free, now, now + LEASE) if free else None
+        job = await self._registry.records.take_job(free, now, now + self._lease) if free else None
         if job is not None:
             task = asyncio.create_task(self._work(job), name=job.kind)
             self._going[task] = job.kind
@@ -123,9 +123,9 @@ class Worker:
 
     async def _renew(self, job: Job) -> None:
         while True:
-            await asyncio.sleep(LEASE / 3)
+            await asyncio.sleep(self._lease / 3)
             with suppress(PierError):
-                await self._registry.records.put_off_job(job.id, self._registry.now() + LEASE, job.last_error)
+                await self._registry.records.put_off_job(job.id, self._registry.now() + self._lease, job.last_error)
 
     async def _given_up(self, job: Job, error: str) -> None:
         _log.warning("a job was given up", kind=job.kind, attempts=job.attempts + 1, reason=error)

@@ -137,6 +137,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     collect_every: Annotated[
         Positive, Meta(description="Seconds between two collections of what nothing refers to")
     ] = 15
+    job_lease: Annotated[
+        Positive, Meta(description="Seconds after which the jobs of an instance that died are another's")
+    ] = 60
     retain_every: Annotated[
         Positive, Meta(description="Seconds between two looks at the projects' retention rules")
     ] = 600

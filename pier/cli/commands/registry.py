@@ -100,6 +100,7 @@ SERVE = Command(
             "File of users (htpasswd -B), beside those of the database; read again when it changes",
         ),
         Flag("idle-timeout", "int", "Seconds that a client may send or take nothing", default=120),
+        Flag("job-lease", "int", "Seconds after which the jobs of an instance that died are another's", default=60),
         Flag("largest-manifest", "int", "Bytes of the largest manifest that is taken", default=4194304),
         Flag("lease", "int", "Seconds that a pushed blob is kept for the manifest that will refer to it", default=3600),
         Flag("listen", "list", "HOST:PORT to listen on, also several (default: 127.0.0.1:5000)"),

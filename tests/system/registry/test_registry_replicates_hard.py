@@ -47,7 +47,6 @@ async def moved(http: aiohttp.ClientSession, figure: str) -> int:
 
 
 async def test_killed_in_the_midst_it_goes_on_with_what_is_lacking(tmp_path: Path) -> None:
-    """Both at once, since the jobs of an instance that died are another's only after a minute."""
     await asyncio.gather(*(killed(direction, tmp_path / direction) for direction in ("push", "pull")))
 
 
@@ -56,7 +55,7 @@ async def killed(direction: str, tmp_path: Path) -> None:
     whole = sum({sha256(blob): len(blob) for each in made for blob in each.blobs}.values())
     async with pier_registry(tmp_path / "there") as other, aiohttp.ClientSession(f"http://{other.host}") as there:
         address = f"127.0.0.1:{free_port()}"
-        mine = {"listen": [address], "replication": [rule(direction, other.host, on_push=False)]}
+        mine = {"listen": [address], "job_lease": 3, "replication": [rule(direction, other.host, on_push=False)]}
         async with aiohttp.ClientSession(f"http://{address}") as here:
             source, target = (here, there) if direction == "push" else (there, here)
             async with pier_registry(tmp_path / "here", **mine) as registry:

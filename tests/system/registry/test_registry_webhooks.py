@@ -20,7 +20,6 @@ from pier.oci.digest import Digest, sha256
 from pier.registry.deps import Registry
 from pier.registry.happenings import Happening
 from pier.registry.hooks.deliver import Webhooks
-from pier.registry.jobs import LEASE
 from pier.registry.settings import Settings, Webhook
 from pier.registry.storages.opening import open_storage
 from pier.testing.postgres import postgres
@@ -207,7 +206,7 @@ async def test_after_fifteen_refusals_nobody_is_told_any_more(tmp_path: Path) ->
         while jobs := await records.jobs():
             now = jobs[0].due
             working = asyncio.create_task(hooks.worker.run())
-            while (left := await records.jobs()) and left[0].due in (now, now + LEASE):
+            while (left := await records.jobs()) and left[0].due in (now, now + registry.settings.job_lease):
                 await asyncio.wait([working], timeout=0.01)
             working.cancel()
             await asyncio.gather(working, return_exceptions=True)
@@ -234,7 +233,7 @@ async def test_twenty_kills_lose_no_event(tmp_path: Path) -> None:
     told = Told()
     answered: set[Digest] = set()
     async with receiver(told.take) as url:
-        settings = {"webhook": [{"name": "ci", "url": url}], "access_log": False, "collect_every": 1000}
+        settings = {"webhook": [{"name": "ci", "url": url}], "access_log": False, "collect_every": 1000, "job_lease": 3}
         async with (
             pier_registry(tmp_path, **settings) as registry,
             aiohttp.ClientSession(f"http://{registry.host}") as http,
