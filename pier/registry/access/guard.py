@@ -34,12 +34,16 @@ class Asker:
         return self.rights.name
 
     async def may(self, action: Action, repository: str) -> bool:
-        """A token for the catalogue also shows what its owner may read."""
+        """A token for the catalogue also shows what its owner may read; none takes away what anybody may pull.
+
+        dockerd asks a mirror with a token for the name that the mirrored registry has, which is another here.
+        """
         grants = self.grants
         if grants is not None and not scopes.covers(grants, action, repository):
-            reading = action == "pull" and scopes.covers(grants, "catalog", "")
-            if not reading:
+            if action != "pull":
                 return False
+            if not scopes.covers(grants, "catalog", ""):
+                return await self.people.public(repository)
         return await self.could(action, repository)
 
     async def could(self, action: Action, repository: str) -> bool:

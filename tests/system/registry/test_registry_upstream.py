@@ -193,6 +193,7 @@ async def test_as_a_mirror(upstream: FaultyRegistry, tmp_path: Path) -> None:
             assert answer.status == 200
         async with http.get("/v2/app/manifests/1", params={"ns": "quay.io"}) as answer:
             assert answer.status == 401
+        assert await with_token(http, "app") == 200
         asked = len(upstream.requests)
         async with http.head(f"/v2/never/pulled/blobs/{digest}") as answer:
             assert answer.status == 401
@@ -201,6 +202,15 @@ async def test_as_a_mirror(upstream: FaultyRegistry, tmp_path: Path) -> None:
     async with through(tmp_path, upstream.host, up={"default": True}, **people) as (_, http):
         assert (await manifest(http, name="app"))[0] == 401
         assert (await manifest(http))[0] == 401
+        assert await with_token(http, "app") == 401
+
+
+async def with_token(http: aiohttp.ClientSession, name: str) -> int:
+    """The status for nobody who has asked for a token first, as dockerd does: for the name that it knows."""
+    async with http.get("/token", params={"scope": f"repository:{name}:pull"}) as answer:
+        token = (await answer.json())["token"]
+    async with http.get(f"/v2/{name}/manifests/1", headers={"Authorization": f"Bearer {token}"}) as answer:
+        return answer.status
 
 
 async def test_only_the_names_that_may(upstream: FaultyRegistry, tmp_path: Path) -> None:
