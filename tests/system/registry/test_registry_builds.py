@@ -1,0 +1,136 @@
+"""Around automated builds: what an engine's token is good for, who holds up whom, secrets in files."""
+
+import asyncio
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from pier.metadata.registry.opening import open_records
+from pier.oci.digest import sha256
+from pier.registry.access.scopes import Grant
+from pier.registry.access.tokens import Tokens, open_tokens
+from pier.registry.settings import Settings
+from pier.testing.registrypeople import settle
+from pier.testing.registryserver import pier_registry
+from tests.compat.registrybuilding import NAME, SECRET, ZEROS, github, gitlab, gitlab_pushed, pushed
+
+RULE: dict[str, Any] = {
+    "name": "app",
+    "repository": "https://git.example.test/me/app.git",
+    "branch": "main",
+    "image": NAME,
+    "secret": SECRET,
+    "engine": "unix:///nowhere.sock",
+}
+OWN = "own$build+app"
+GRANTS = [Grant("repository", NAME, ("pull", "push"))]
+CALLS = (
+    ("HEAD", f"/v2/{NAME}/blobs/{sha256(b'x')}"),
+    ("POST", f"/v2/{NAME}/blobs/uploads/"),
+    ("POST", "/v2/team/other/blobs/uploads/"),
+    ("GET", "/v2/team/other/tags/list"),
+    ("DELETE", f"/v2/{NAME}/manifests/1"),
+    ("GET", "/v2/_catalog"),
+    ("GET", "/api/v1/runs"),
+    ("POST", "/api/v1/builds/app/run"),
+)
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda tokens: tokens.own(OWN, GRANTS, 60), [404, 202, 403, 403, 403, 401, 401, 401]),
+        (lambda tokens: tokens.own(OWN, GRANTS, -120), [401] * 8),
+        (lambda tokens: tokens.access(OWN, "", GRANTS, 60), [401] * 8),
+        (lambda tokens: tokens.access("root", tokens.mark(OWN, "own$"), GRANTS, 60), [401] * 8),
+        (lambda tokens: tokens.own("root", GRANTS, 60), [401] * 8),
+        (lambda tokens: Tokens(b"x" * 32, Settings().service).own(OWN, GRANTS, 60), [401] * 8),
+    ],
+)
+async def test_what_a_builds_token_is_good_for(
+    make: Callable[[Tokens], str], expected: list[int], tmp_path: Path
+) -> None:
+    (tmp_path / "pier-registry").mkdir()
+    database = f"sqlite://{tmp_path}/pier-registry/registry.db"
+    await settle(database)
+    async with asyncio.timeout(30), pier_registry(tmp_path, build=[RULE]) as registry:
+        records = await open_records(database)
+        headers = {"Authorization": f"Bearer {make(await open_tokens(records, Settings().service))}"}
+        await records.stop()
+        found = []
+        async with aiohttp.ClientSession(f"http://{registry.host}", headers=headers) as http:
+            for method, path in CALLS:
+                async with http.request(method, path) as answer:
+                    found.append(answer.status)
+    assert found == expected
+
+
+async def test_calls_that_are_slow_hold_up_nobody(tmp_path: Path) -> None:
+    async def never() -> Any:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    body = pushed("refs/heads/other", "a" * 40)
+    large = pushed("refs/heads/main", ZEROS, more="x" * (5 << 20))
+    async with (
+        asyncio.timeout(30),
+        pier_registry(tmp_path, build=[RULE]) as registry,
+        aiohttp.ClientSession(f"http://{registry.host}", connector=aiohttp.TCPConnector(limit=0)) as http,
+    ):
+        async with http.post("/hooks/app", data=BytesIO(large), headers=github(large)) as answer:
+            assert (answer.status, await answer.json()) == (200, {"message": "nothing to do: it was deleted"})
+        slow = [asyncio.create_task(http.post("/hooks/app", data=never(), headers=github(body))) for _ in range(40)]
+        for _ in range(20):
+            async with http.post("/hooks/app", data=BytesIO(body), headers=github(body)) as answer:
+                assert answer.status == 200
+        for task in slow:
+            task.cancel()
+        await asyncio.gather(*slow, return_exceptions=True)
+
+
+async def test_a_secret_in_a_file(tmp_path: Path) -> None:
+    """It is read at each call; while it says nothing, nobody is let in, whatever they sign with."""
+    file = tmp_path / "secret"
+    rule = {name: value for name, value in RULE.items() if name != "secret"} | {"secret_file": str(file)}
+    body, lab = pushed("refs/heads/other", "a" * 40), gitlab_pushed("refs/heads/other", "a" * 40)
+
+    async def status(http: aiohttp.ClientSession, data: bytes, headers: dict[str, str]) -> int:
+        async with http.post("/hooks/app", data=BytesIO(data), headers=headers) as answer:
+            assert "secret" not in await answer.text() or answer.status >= 403
+            return answer.status
+
+    async with (
+        asyncio.timeout(30),
+        pier_registry(tmp_path, build=[rule]) as registry,
+        aiohttp.ClientSession(f"http://{registry.host}") as http,
+    ):
+        for content, expected in ((None, 503), (" \n", 503), (f"{SECRET}\n", 200), ("another", 403)):
+            if content is not None:
+                await asyncio.to_thread(file.write_text, content)
+            assert await status(http, body, github(body)) == expected
+            assert await status(http, lab, gitlab()) == expected
+        for empty in (github(body, secret=""), gitlab(secret="")):
+            await asyncio.to_thread(file.write_text, "")
+            assert await status(http, body, empty) == 503
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"secret": ""}, "build app: it needs a secret"),
+        ({"name": "App"}, "settings: Expected `str` matching regex"),
+        ({"engine": "ssh://host"}, "settings: Expected `str` matching regex"),
+        ({"repository": "/etc"}, "settings: Expected `str` matching regex"),
+        ({"repository": "https://me:word@host/x.git"}, "build app: a repository's URL takes no password"),
+        ({"colour": "red"}, "settings: Object contains unknown field `colour`"),
+    ],
+)
+async def test_settings_that_are_refused(changes: dict[str, str], message: str, tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError) as caught:
+        async with pier_registry(tmp_path, build=[RULE | changes]):
+            pass
+    assert message in str(caught.value) and SECRET not in str(caught.value)
