@@ -20,7 +20,7 @@ from pier.registry.http.call import Call
 from pier.registry.http.caller import Network, caller_of, networks
 from pier.registry.http.metrics import Metrics
 from pier.registry.http.replies import HEADERS, broken, failed, no_such_page, wrong_method
-from pier.registry.http.routes import METHODS, Endpoint, Match, match
+from pier.registry.http.routes import METHODS, Endpoint, Match, behind, match
 from pier.registry.principal import Anyone, Caller, Guard, Need, OpenHouse, Refused
 from pier.registry.upstream.cache import Cache
 
@@ -77,7 +77,7 @@ def make_app(
 async def handle(app: App, request: web.BaseRequest) -> web.StreamResponse:
     """Answer one request, count it and log it; raises nothing but that it was cancelled."""
     began = time.monotonic()
-    call = Call(request, app.registry, match(request.rel_url.raw_path) or Match(Endpoint.PAGE), app.cache)
+    call = Call(request, app.registry, _match(app, request), app.cache)
     app.metrics.under_way += 1
     response: web.StreamResponse | None = None
     try:
@@ -88,6 +88,14 @@ async def handle(app: App, request: web.BaseRequest) -> web.StreamResponse:
     finally:
         app.metrics.under_way -= 1
         _note(app, call, response, time.monotonic() - began)
+
+
+def _match(app: App, request: web.BaseRequest) -> Match:
+    path = request.rel_url.raw_path
+    found = match(path)
+    if found is None and request.method in ("GET", "HEAD") and _page(app.pages, request.path) is None:
+        found = behind(path)
+    return found or Match(Endpoint.PAGE)
 
 
 async def _answer(app: App, call: Call) -> web.StreamResponse:

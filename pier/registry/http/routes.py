@@ -5,7 +5,7 @@ The specification's endpoints are told by a path's end: the last ``/manifests/�
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 from urllib.parse import unquote
@@ -48,6 +48,7 @@ _ENDS: Final = (
     (Endpoint.MANIFEST, re.compile(r"/v2/(.+)/manifests/([^/]+)", re.S)),
     (Endpoint.REFERRERS, re.compile(r"/v2/(.+)/referrers/([^/]+)", re.S)),
 )
+_BEHIND: Final = re.compile(r"/(?!v2/)([a-z0-9][a-z0-9._/-]*?)(/v2/.*)", re.S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +72,12 @@ def match(raw_path: str) -> Match | None:
         if found is not None:
             return Match(endpoint, *found.groups())
     return None
+
+
+def behind(raw_path: str) -> Match | None:
+    """What dockerd means whose mirror has a path: ``/hub/v2/library/x/…`` is ``/v2/hub/library/x/…``. For pulls alone."""
+    split = _BEHIND.fullmatch(raw_path)
+    found = match(split[2]) if split else None
+    if split is None or found is None or found.endpoint not in (Endpoint.BASE, Endpoint.MANIFEST, Endpoint.BLOB):
+        return None
+    return replace(found, name=f"{split[1]}/{found.name}") if found.name else found

@@ -194,6 +194,11 @@ async def test_as_a_mirror(upstream: FaultyRegistry, tmp_path: Path) -> None:
         async with http.get("/v2/app/manifests/1", params={"ns": "quay.io"}) as answer:
             assert answer.status == 401
         assert await with_token(http, "app") == 200
+        for path, status in (("/up/v2/", 401), ("/up/v2/app/manifests/1", 200), (f"/up/v2/app/blobs/{digest}", 200)):
+            async with http.get(path) as answer:
+                assert answer.status == status
+        async with http.put("/up/v2/app/manifests/1", data=b"{}") as answer:
+            assert answer.status == 404
         asked = len(upstream.requests)
         async with http.head(f"/v2/never/pulled/blobs/{digest}") as answer:
             assert answer.status == 401

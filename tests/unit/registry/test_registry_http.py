@@ -8,7 +8,7 @@ from pier.errors import InvalidArgument
 from pier.registry.http import pages, ranges
 from pier.registry.http.caller import client_address, networks
 from pier.registry.http.metrics import Metrics
-from pier.registry.http.routes import Endpoint, Match, match
+from pier.registry.http.routes import Endpoint, Match, behind, match
 from pier.registry.refusals import Code, Refusal
 
 D = "sha256:" + "a" * 64
@@ -46,6 +46,26 @@ D = "sha256:" + "a" * 64
 )
 def test_paths(path: str, expected: Match | None) -> None:
     assert match(path) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/hub/v2/", Match(Endpoint.BASE)),
+        ("/hub/v2/library/x/manifests/1", Match(Endpoint.MANIFEST, "hub/library/x", "1")),
+        (f"/a/b/v2/x/blobs/{D}", Match(Endpoint.BLOB, "a/b/x", D)),
+        ("/a/v2/b/v2/x/manifests/1", Match(Endpoint.MANIFEST, "a/b/v2/x", "1")),
+        ("/hub/v2/_catalog", None),
+        ("/hub/v2/x/blobs/uploads/", None),
+        ("/v2/v2/x/manifests/1", None),
+        ("/v2/hub/v2/", None),
+        ("/../v2/x/manifests/1", None),
+        ("//v2/x/manifests/1", None),
+        ("/hub/", None),
+    ],
+)
+def test_a_mirror_with_a_path(path: str, expected: Match | None) -> None:
+    assert behind(path) == expected
 
 
 @pytest.mark.parametrize(
