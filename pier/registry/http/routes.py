@@ -75,7 +75,7 @@ def match(raw_path: str) -> Match | None:
 
 
 def behind(raw_path: str) -> Match | None:
-    """What dockerd means whose mirror has a path: ``/hub/v2/library/x/…`` is ``/v2/hub/library/x/…``. For pulls alone."""
+    """What dockerd means whose mirror has a path: ``/hub/v2/library/x/…`` is ``/v2/hub/library/x/…``. For pulls."""
     split = _BEHIND.fullmatch(raw_path)
     found = match(split[2]) if split else None
     if split is None or found is None or found.endpoint not in (Endpoint.BASE, Endpoint.MANIFEST, Endpoint.BLOB):
