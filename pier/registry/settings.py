@@ -89,7 +89,7 @@ class Build(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     dockerfile: str = "Dockerfile"
     target: str = ""
     args: dict[str, str] = {}
-    platform: str = ""
+    platforms: Texts = ()
     image: str
     tags: Texts = ("latest",)
     secret: str = ""

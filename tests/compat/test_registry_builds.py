@@ -174,3 +174,36 @@ async def test_what_cannot_be_built(open_house: House, daemon: RunningEngine, re
     gone = await open_house.ended(await open_house.push(MAIN, "b" * 40), "failed")
     assert "b" * 40 in gone["note"], gone
     assert images(daemon) == {"box:latest"} and await open_house.tags() == []
+
+
+async def test_several_platforms(
+    tmp_path: Path, rule: dict[str, Any], daemon: RunningEngine, repository: tuple[Project, str]
+) -> None:
+    """One name for all, and nothing is left of what they were called meanwhile; or nothing, where one fails."""
+    both = rule | {"platforms": ["linux/amd64", "linux/arm/v7"], "tags": ["latest", "{branch}"]}
+    (tmp_path / "pier-registry").mkdir()
+    await settle(f"sqlite://{tmp_path}/pier-registry/registry.db")
+    auth = {"Authorization": aiohttp.encode_basic_auth("root", password("root"))}
+    made, _ = repository
+    sound = made.commit(Dockerfile="FROM scratch\nARG TARGETARCH\nLABEL for=$TARGETARCH\nCOPY text /\n")
+    broken = made.commit(Dockerfile="FROM scratch\nARG TARGETARCH\nCOPY $TARGETARCH /\n", amd64="x")
+    made.publish()
+    async with asyncio.timeout(100), house(tmp_path, both, auth) as home:
+        failed = await home.ended(await home.push(MAIN, broken), "failed")
+        assert "Building for linux/arm/v7" in failed["log"] and await home.tags() == [], failed
+        await home.ended(await home.push(MAIN, sound))
+        assert await home.tags() == ["latest", "main"]
+        found = []
+        async with home.http.get(f"/v2/{NAME}/manifests/latest") as answer:
+            index = await answer.json(content_type=None)
+        for each in index["manifests"]:
+            async with home.http.get(f"/v2/{NAME}/manifests/{each['digest']}") as answer:
+                config = (await answer.json(content_type=None))["config"]["digest"]
+            async with home.http.get(f"/v2/{NAME}/blobs/{config}") as answer:
+                image = await answer.json(content_type=None)
+            found.append((each["platform"], image["architecture"], image["config"]["Labels"]["for"]))
+    assert found == [
+        ({"architecture": "amd64", "os": "linux"}, "amd64", "amd64"),
+        ({"architecture": "arm", "os": "linux", "variant": "v7"}, "arm", "arm"),
+    ]
+    assert images(daemon) == {"box:latest"}

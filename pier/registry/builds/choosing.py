@@ -69,8 +69,8 @@ def _check(rule: Build, settings: Settings) -> None:
         raise InvalidArgument(
             "it needs push_to: the name in the certificate, by which the engine reaches this registry"
         )
-    if rule.platform:
-        parse_platform(rule.platform)
+    if len({str(parse_platform(platform)) for platform in rule.platforms}) < len(rule.platforms):
+        raise InvalidArgument("it names a platform twice")
     names.repository(rule.image)
     _check_repository(rule.repository)
     for text in rule.tags:

@@ -11,7 +11,7 @@ import msgspec
 from pier.errors import PierError
 from pier.log import Logger
 from pier.registry.builds.engine import BuildFailed
-from pier.registry.builds.making import make
+from pier.registry.builds.making import Making
 from pier.registry.builds.runlog import RunLog
 from pier.registry.builds.tasks import FAMILY, Task, alone, is_old, replaced, run_of, task_of
 from pier.registry.deps import Registry
@@ -60,7 +60,8 @@ class Builds:
         _log.info("a build begins", name=rule.name, subject=run.subject, run=run.id)
         try:
             async with self._noting(run, log), asyncio.timeout(rule.timeout):
-                names = await make(rule, task, self._registry.settings, partial(self._token, rule), log.add)
+                token = partial(self._token, rule)
+                names = await Making(self._registry, rule, run.id, token, log.add).make(task)
         except BuildFailed as error:
             await self._end(run, log, "failed", error.message)
         except TimeoutError:

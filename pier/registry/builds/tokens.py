@@ -10,7 +10,11 @@ from pier.registry.settings import Build
 _MARGIN: Final = 3600
 
 
-def token_of(gate: Gate, rule: Build) -> str:
+def name_of(rule: Build) -> str:
     """Nobody has such a name, so that no password is its; the log of who pushed has it."""
+    return f"{OWN}build+{rule.name}"
+
+
+def token_of(gate: Gate, rule: Build) -> str:
     grants = [Grant("repository", rule.image, ("pull", "push"))]
-    return gate.tokens.own(f"{OWN}build+{rule.name}", grants, rule.timeout + _MARGIN)
+    return gate.tokens.own(name_of(rule), grants, rule.timeout + _MARGIN)

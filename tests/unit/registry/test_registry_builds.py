@@ -238,7 +238,8 @@ def test_how_the_engine_reaches_the_registry(listen: str, push_to: str, expected
         ({"repository": "https://me:word@host/x.git"}, "takes no password"),
         ({"repository": "https://token@host/x.git"}, "takes no password"),
         ({"repository": "https://host/x"}, "ends with .git"),
-        ({"platform": "linux/amd64/x/y/z"}, "build app: "),
+        ({"platforms": ("linux/amd64/x/y/z",)}, "build app: "),
+        ({"platforms": ("linux/amd64", "amd64")}, "it names a platform twice"),
     ],
 )
 def test_what_makes_no_sense(changes: dict[str, Any], message: str) -> None:
