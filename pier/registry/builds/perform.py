@@ -24,6 +24,7 @@ _LONGEST_PAUSE: Final = 300
 _NOTED_EVERY: Final = 2.0
 _ANOTHER: Final = 24 * 3600.0
 _STOPPED: Final = "the registry was stopped; it is built again"
+_LONGEST_NOTE: Final = 1000
 _log: Final = Logger("pier.registry")
 
 Token = Callable[[Build], str]
@@ -78,7 +79,7 @@ class Builds:
 
     async def _end(self, run: Run, log: RunLog, state: Literal["queued", "done", "failed"], note: str) -> None:
         ended = 0 if state == "queued" else self._registry.now()
-        run = msgspec.structs.replace(run, state=state, ended=ended, note=note.replace("\0", ""), log=log.text())
+        run = msgspec.structs.replace(run, state=state, ended=ended, note=_fitting(note), log=log.text())
         await self._registry.records.put_run(run)
         _log.info("a build ended", name=run.name, subject=run.subject, run=run.id, state=state, note=note)
 
@@ -104,3 +105,8 @@ class Builds:
         run = await self._registry.records.run(job.id) or run_of(rule, job)
         now = self._registry.now()
         await self._registry.records.put_run(msgspec.structs.replace(run, state="failed", ended=now, note=error))
+
+
+def _fitting(note: str) -> str:
+    """What an engine says may be long, and no text that a database takes."""
+    return note[-_LONGEST_NOTE:].replace("\0", "").encode(errors="replace").decode()

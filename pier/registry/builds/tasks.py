@@ -21,7 +21,8 @@ _REPLACED: Final = "nothing built: there is a newer push"
 _DELIVERIES: Final = 100
 _LOCKED: Final = 20
 _PATIENCE: Final = 15.0
-_LOOK_AGAIN: Final = 0.1
+_LOOK_AGAIN: Final = 0.05
+_AT_LEAST_EVERY: Final = 1.0
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -95,11 +96,12 @@ async def alone(
 ) -> AsyncIterator[None]:
     """Be the only one of all instances that does ``name``. Raises Unavailable where others do for too long."""
     holder = secrets.token_hex(8)
-    deadline = time.monotonic() + patience
+    deadline, pause = time.monotonic() + patience, _LOOK_AGAIN
     while not await records.lock(name, holder, clock(), clock() + _LOCKED):
         if time.monotonic() > deadline:
             raise Unavailable("another instance is busy with it")
-        await asyncio.sleep(_LOOK_AGAIN)
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, _AT_LEAST_EVERY)
     renewing = asyncio.create_task(_renew(records, name, holder, clock))
     try:
         yield

@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from pier.metadata.registry.opening import open_records
 from pier.oci.digest import sha256
@@ -16,7 +17,7 @@ from pier.registry.access.tokens import Tokens, open_tokens
 from pier.registry.settings import Settings
 from pier.testing.registrypeople import settle
 from pier.testing.registryserver import pier_registry
-from tests.compat.registrybuilding import NAME, SECRET, ZEROS, github, gitlab, gitlab_pushed, pushed
+from tests.compat.registrybuilding import NAME, SECRET, ZEROS, github, gitlab, gitlab_pushed, house, pushed
 
 RULE: dict[str, Any] = {
     "name": "app",
@@ -134,3 +135,37 @@ async def test_settings_that_are_refused(changes: dict[str, str], message: str, 
         async with pier_registry(tmp_path, build=[RULE | changes]):
             pass
     assert message in str(caught.value) and SECRET not in str(caught.value)
+
+
+async def test_an_engine_that_says_strange_things(tmp_path: Path) -> None:
+    """Endless lines, bytes that are no text, errors that are no text: runs say so, and end."""
+    answers: list[tuple[int, bytes]] = [
+        (500, b'{"message": "\\ud800\\u0000' + b"x" * 5000 + b'"}'),
+        (400, b"<html>" + b"y" * 5000),
+        (200, b'{"stream":"' + b"z" * (5 << 20) + b'"}\r\n' + b'\xff\xfe\x00\n{"error":"\\u0000no"}'),
+        (200, b"[1]\n" * 100_000 + b'{"error":{"code":1}}\r\n{"stream":"after"}'),
+    ]
+    asked = iter(answers)
+
+    async def answer(request: web.Request) -> web.Response:
+        if request.method != "POST":
+            return web.Response(status=404)
+        status, body = next(asked)
+        return web.Response(status=status, body=BytesIO(body), content_type="application/json")
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    socket = str(tmp_path / "engine")
+    await web.UnixSite(runner, socket).start()
+    try:
+        async with asyncio.timeout(60), house(tmp_path, RULE | {"engine": f"unix://{socket}"}) as home:
+            runs = []
+            for _ in answers:
+                runs.append(await home.ended(await home.push("refs/heads/main", "a" * 40), "failed"))
+    finally:
+        await runner.cleanup()
+    assert [run["note"][-3:] for run in runs] == ["xxx", "yyy", "no", " 1}"]
+    assert all(len(run["note"]) <= 1000 and len(run["log"]) < (1 << 20) + 100 for run in runs)
+    assert "after" not in runs[3]["log"] and runs[2]["log"].count("z") > 1 << 19
