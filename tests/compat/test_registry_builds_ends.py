@@ -90,14 +90,14 @@ async def test_the_registry_ends_meanwhile(
     """The engine builds for nobody then; and the next registry builds it again, unless there is a newer push."""
     made, _ = repository
     endless, sound = commit(made, ENDLESS), commit(made, SOUND)
-    async with asyncio.timeout(60), house(tmp_path, rule) as home:
+    async with asyncio.timeout(60), house(tmp_path, rule, job_lease=5) as home:
         first = await home.push(MAIN, endless)
         await home.until(first, begun)
         home.registry.child.send_signal(number)
         await home.registry.child.wait()
     settled(daemon)
     assert not alive("sleep 100000")
-    async with asyncio.timeout(150), house(tmp_path, rule) as home:
+    async with asyncio.timeout(150), house(tmp_path, rule, job_lease=5) as home:
         run = await home.run(first)
         if number is signal.SIGTERM:
             assert run["note"] == "the registry was stopped; it is built again"
@@ -106,7 +106,7 @@ async def test_the_registry_ends_meanwhile(
         newer = await home.push(MAIN, sound)
         home.registry.child.send_signal(signal.SIGTERM)
         await home.registry.child.wait()
-    async with asyncio.timeout(150), house(tmp_path, rule) as home:
+    async with asyncio.timeout(150), house(tmp_path, rule, job_lease=5) as home:
         await home.ended(newer)
         await home.ended(third)
         assert (await home.ended(first))["note"] == "nothing built: there is a newer push"
