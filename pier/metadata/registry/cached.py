@@ -25,9 +25,12 @@ def put(sql: Transaction, repository: str, manifest: Cached, tag: str, now: int)
 def _note(
     sql: Transaction, repository: str, digest: str, media_type: str, data: bytes | None, size: int, now: int
 ) -> None:
+    """Some registries give a manifest's bytes as a blob too: a manifest stays one, whichever came first."""
     sql.execute(
         "INSERT INTO cached (repository, digest, media_type, data, size, used) VALUES (?, ?, ?, ?, ?, ?) "
-        "ON CONFLICT (repository, digest) DO UPDATE SET used = excluded.used",
+        "ON CONFLICT (repository, digest) DO UPDATE SET used = excluded.used, "
+        "data = coalesce(cached.data, excluded.data), "
+        "media_type = CASE WHEN cached.data IS NULL THEN excluded.media_type ELSE cached.media_type END",
         (repository, digest, media_type, data, size, now),
     )
 
@@ -62,8 +65,14 @@ def drop(sql: Transaction, repository: str, reference: str) -> bool:
         return bool(gone)
     sql.execute("DELETE FROM cached_tags WHERE repository = ? AND digest = ?", (repository, reference))
     gone = sql.execute(
-        "DELETE FROM cached WHERE repository = ? AND digest = ? AND data IS NOT NULL RETURNING digest",
+        "UPDATE cached SET data = NULL, media_type = '' WHERE repository = ? AND digest = ? AND data IS NOT NULL "
+        "RETURNING digest",
         (repository, reference),
+    )
+    sql.execute(
+        "DELETE FROM cached WHERE repository = ? AND digest = ? AND NOT EXISTS (SELECT 1 FROM links l WHERE "
+        "l.repository = cached.repository AND l.digest = cached.digest AND l.lease = ?)",
+        (repository, reference, _FOR_EVER),
     )
     return bool(gone)
 
@@ -104,15 +113,13 @@ def sizes(sql: Transaction) -> dict[str, int]:
 
 def evict(sql: Transaction, bytes: int, until: int) -> int:
     freed = 0
-    for repository, digest, size, is_blob in sql.execute(
-        "SELECT repository, digest, size, data IS NULL FROM cached ORDER BY used, digest LIMIT ?", (_BATCH,)
+    for repository, digest, size in sql.execute(
+        "SELECT repository, digest, size FROM cached ORDER BY used, digest LIMIT ?", (_BATCH,)
     ):
         if freed >= bytes:
             break
-        if is_blob:
-            sql.execute("DELETE FROM cached WHERE repository = ? AND digest = ?", (repository, digest))
-            links.shorten(sql, repository, Digest(digest), until)
-        else:
-            drop(sql, repository, digest)
+        sql.execute("DELETE FROM cached_tags WHERE repository = ? AND digest = ?", (repository, digest))
+        sql.execute("DELETE FROM cached WHERE repository = ? AND digest = ?", (repository, digest))
+        links.shorten(sql, repository, Digest(digest), until)
         freed += size
     return freed

@@ -82,6 +82,7 @@ def shorten(sql: Transaction, repository: str, digest: Digest, until: int) -> No
 def cut(sql: Transaction, repository: str, digest: Digest) -> None:
     """Take a blob from a repository that has it."""
     sql.execute("DELETE FROM links WHERE repository = ? AND digest = ?", (repository, digest))
+    sql.execute("DELETE FROM cached WHERE repository = ? AND digest = ? AND data IS NULL", (repository, digest))
     sql.execute("UPDATE blobs SET links = links - 1 WHERE digest = ?", (digest,))
     held = sql.execute(
         "UPDATE holdings SET links = links - 1 WHERE project = ? AND digest = ? RETURNING links",

@@ -1,5 +1,6 @@
 """Blobs over HTTP: ``/v2/<name>/blobs/<digest>``."""
 
+from contextlib import aclosing
 from typing import Final
 
 from aiohttp import web
@@ -54,7 +55,8 @@ async def _bytes(call: Call, found: Blob | Download) -> web.StreamResponse:
     if isinstance(found, Blob):
         return await send(call, found.location, start, stop, answer)
     answer.content_length = stop - start
-    return await send_pieces(call, found.read(start, stop), answer)
+    async with aclosing(found.read(start, stop)) as pieces:
+        return await send_pieces(call, pieces, answer)
 
 
 def _headers(digest: Digest) -> dict[str, str]:

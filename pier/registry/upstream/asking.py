@@ -4,7 +4,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Final, NoReturn, TypeVar
+from typing import Final, TypeVar
 
 from pier.errors import DataCorrupted, DeadlineExceeded, Forbidden, NotFound, PierError, Unauthorized, Unavailable
 from pier.log import Logger
@@ -31,7 +31,10 @@ _log: Final = Logger("pier.registry")
 
 
 class Out(Exception):
-    """The upstream is out, or wants to be left alone: what is kept has to do. ``reason`` is the line for people."""
+    """The upstream is out, wants to be left alone, or answers nonsense: what is kept has to do.
+
+    ``reason`` is the line for people.
+    """
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -79,27 +82,39 @@ class Asking:
         return await self._ask(place, quick, lambda there: referrers.referrers(there, subject))
 
     def repository(self, place: Place, *, quick: bool = False) -> Repository:
-        """For what goes on for longer: a blob."""
+        """For what goes on for longer: a blob. Raises Out where our password there cannot be read."""
         key = (place.repository, quick)
         found = self._repositories.get(key)
         if found is None:
-            found = self._repositories[key] = self._remotes[quick].repository(place.upstream, place.name)
+            found = self._repositories[key] = self._opened(place, quick)
             if len(self._repositories) > _MOST_KEPT:
                 self._repositories.popitem(last=False)
         self._repositories.move_to_end(key)
         return found
 
+    def _opened(self, place: Place, quick: bool) -> Repository:
+        try:
+            return self._remotes[quick].repository(place.upstream, place.name)
+        except PierError as error:
+            _log.error("an upstream cannot be asked", upstream=place.upstream.name, error=error)
+            raise Out("the password for it cannot be read") from error
+
     async def _ask(self, place: Place, quick: bool, question: Callable[[Repository], Awaitable[T]]) -> T:
         name = place.upstream.name
         if quick and (reason := self.trouble(name)):
             raise Out(reason)
+        there = self.repository(place, quick=quick)
         try:
-            answer = await question(self.repository(place, quick=quick))
-        except (Unavailable, DeadlineExceeded, DataCorrupted) as error:
+            answer = await question(there)
+        except (Unavailable, DeadlineExceeded) as error:
             self._rest(name, error)
             raise Out(error.message) from error
+        except (NotFound, Forbidden, Unauthorized) as error:
+            self._repositories.pop((place.repository, quick), None)  # the password may be another one by now
+            text = f"manifest unknown to {name}: {error.message}"
+            raise Refusal(Code.MANIFEST_UNKNOWN, text) from error
         except PierError as error:
-            refuse(place, error)
+            raise Out(error.message) from error
         self._resting.pop(name, None)
         return answer
 
@@ -131,16 +146,14 @@ def _named(there: Repository, reference: str) -> Reference:
     return there.reference._replace(tag=reference)
 
 
-def refuse(place: Place, error: PierError) -> NoReturn:
-    """In this registry's words. What it may not see there, it does not have here."""
-    if isinstance(error, NotFound | Forbidden | Unauthorized):
-        raise Refusal(Code.MANIFEST_UNKNOWN, f"manifest unknown to {place.upstream.name}: {error.message}") from error
-    raise error
-
-
 def out(place: Place, error: Out) -> Refusal:
     """Where nothing that is kept can stand in."""
-    text = f"the upstream {place.upstream.name} does not answer: {error.reason}"
-    if error.reason.startswith("toomanyrequests"):
+    return silent(place.upstream.name, error.reason)
+
+
+def silent(upstream: str, reason: str) -> Refusal:
+    """The upstream gives no answer that anybody could use, ``reason``."""
+    text = f"the upstream {upstream} does not answer as it should: {reason}"
+    if reason.startswith("toomanyrequests"):
         return Refusal(Code.TOOMANYREQUESTS, text, headers={"Retry-After": str(int(_REST))})
     return Refusal(Code.UNAVAILABLE, text)

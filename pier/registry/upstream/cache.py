@@ -1,5 +1,6 @@
 """What comes from upstreams is kept here, and serves where they do not answer."""
 
+from collections.abc import Awaitable
 from typing import Final
 
 from pier.errors import PierError
@@ -35,7 +36,7 @@ class Cache:
         self._registry = registry
         self.places = Places(registry.settings.upstream)
         self.asking = Asking()
-        self._downloads = Downloads(registry)
+        self._downloads = Downloads(registry, lambda: self._count("blobs_fetched"))
         self._manifests: Flights[Cached] = Flights()
         self._sizes = Sizes()
         self._tags: Lists[list[str]] = Lists(_LIST_LIFE)
@@ -97,9 +98,10 @@ class Cache:
         return self._registry.now() < found.checked + place.upstream.ttl
 
     async def _renewed(self, place: Place, reference: str, kept: Cached | None) -> Cached:
+        records = self._registry.records
         try:
             if kept is not None and await self.asking.digest(place, reference) == kept.digest:
-                await self._registry.records.check_cached(place.repository, reference, self._registry.now())
+                await self._noted(place, records.check_cached(place.repository, reference, self._registry.now()))
                 self._count("manifests_kept")
                 return kept
             return await self._fetched(place, reference, quick=kept is not None)
@@ -110,18 +112,22 @@ class Cache:
             return kept
         except Refusal as refusal:
             if kept is not None and refusal.code is Code.MANIFEST_UNKNOWN:
-                await self._registry.records.drop_cached(place.repository, reference)
+                await self._noted(place, records.drop_cached(place.repository, reference))
             raise
 
     async def _fetched(self, place: Place, reference: str, *, quick: bool) -> Cached:
-        self._count("manifests_fetched")
         found = await self.asking.manifest(place, reference, quick=quick)
+        self._count("manifests_fetched")
         tag = "" if is_digest(reference) else reference
+        await self._noted(place, self._registry.records.put_cached(place.repository, found, tag, self._registry.now()))
+        return found
+
+    async def _noted(self, place: Place, note: Awaitable[object]) -> None:
+        """What cannot be written down (a full disk) is no reason to refuse what somebody pulls."""
         try:
-            await self._registry.records.put_cached(place.repository, found, tag, self._registry.now())
+            await note
         except PierError as error:
             _log.warning("a manifest cannot be kept", repository=place.repository, reason=error.message)
-        return found
 
     async def blob(self, repository: str, digest: Digest) -> Blob | Download:
         """Bytes that are here, or are coming. Raises Refusal BLOB_UNKNOWN, UNAVAILABLE, TOOMANYREQUESTS."""
@@ -130,8 +136,11 @@ class Cache:
         found = await self._registry.records.blob(repository, digest)
         if found is not None:
             return found
-        self._count("blobs_fetched")
-        return self._downloads.begin(Wanted(repository, self.asking.repository(place), digest, size))
+        try:
+            source = self.asking.repository(place)
+        except Out as error:
+            raise out(place, error) from error
+        return self._downloads.begin(Wanted(repository, source, digest, size))
 
     async def size(self, repository: str, digest: Digest) -> int:
         """Of a blob that may not be here. Raises as :meth:`blob` does."""
@@ -201,7 +210,7 @@ class Cache:
         if used:
             await records.use_cached(used)
         most = self._registry.settings.upstream_size
-        while most and (surplus := await self._size() - most) > 0:
+        while (surplus := await self._size() - most) > 0 and most:
             freed = await records.evict_cached(surplus, now + _GRACE)
             _log.info("let go of what was pulled through", bytes=freed)
             if not freed:

@@ -7,23 +7,27 @@ reader holds nobody up, and nothing is kept in memory for one that comes late.
 import asyncio
 import os
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from pier.errors import DataCorrupted, NoSpace, NotFound, PierError
+from pier.errors import DataCorrupted, Forbidden, NoSpace, NotFound, PierError, Unauthorized
 from pier.oci.digest import Digest
 from pier.oci.manifest import Descriptor
 from pier.registry.blobs.finish import complete
 from pier.registry.blobs.session import Session, turn
 from pier.registry.deps import Registry
 from pier.registry.model import Blob, Upload
+from pier.registry.refusals import Code, Refusal
 from pier.registry.storages.disk import as_kinds
-from pier.registry.threads import hop
+from pier.registry.threads import hop, obtain
+from pier.registry.upstream.asking import silent
 from pier.remote import fetch
 from pier.remote.repository import Repository
 
 _PIECE: Final = 128 << 10
+_LOOK_AGAIN: Final = 0.5
 _UNSETTLED: Final = 4 << 20
 """Bytes behind where an upload goes on whose place in the file may still hold what was never promised."""
 
@@ -36,6 +40,10 @@ class Wanted:
     source: Repository
     digest: Digest
     size: int
+
+    @property
+    def upstream(self) -> str:
+        return self.repository.partition("/")[0]
 
     @property
     def descriptor(self) -> Descriptor:
@@ -66,26 +74,20 @@ class Download:
         return self.wanted.size
 
     async def run(self, upload: Upload, holder: str) -> Blob:
-        """Raises what the upstream, the storage or the records do; readers are told the same."""
+        """Raises what the upstream, the storage or the records do: :meth:`fail` is what tells the readers."""
         try:
             async with turn(self._registry, self.wanted.repository, upload.id, None) as session:
                 await self._open(session)
                 await session.take(self._arriving(session.upload.offset))
                 self.blob = await complete(session, self.wanted.digest, holder)
+                self._wake()
             return self.blob
-        except PierError as error:
-            self._failure = error
-            raise
-        except BaseException:
-            self._failure = DataCorrupted("the registry was stopped")
-            raise
         finally:
-            self._wake()
             self._leave()
 
     def fail(self, error: PierError) -> None:
-        """What readers are told where it could not even begin."""
-        self._failure = self._failure or error
+        """Nothing more will come."""
+        self._failure = error
         self._wake()
 
     def _leave(self) -> None:
@@ -103,10 +105,14 @@ class Download:
             file = None
         if file is None:
             self._spooled = True
-            file = await hop(None, _spool, self._registry.settings.root)
+            file = await obtain(None, os.close, _spool, self._registry.settings.root)
         self._file = file
 
     async def _arriving(self, offset: int) -> AsyncIterator[bytes]:
+        if offset > self.size:
+            raise DataCorrupted(f"{offset} bytes have come of {self.size}")
+        if offset == self.size:
+            return
         async for piece in fetch.blob(self.wanted.source, self.wanted.descriptor, offset):
             if self._spooled:
                 await hop(None, _append, self._file, piece)
@@ -120,14 +126,14 @@ class Download:
 
     def _readable(self) -> int:
         """How far the file has what came; its last byte only once the whole is what it should be."""
-        if self._file < 0 or (self._first and self._reached - self._first < _UNSETTLED and not self._spooled):
-            return self._first
-        start = self._first if self._spooled else 0
         known = self._reached if self.blob is not None else min(self._reached, self.size - 1)
+        if self._file < 0 or (self._first and self._reached - self._first < _UNSETTLED and not self._spooled):
+            return min(self._first, known)
+        start = self._first if self._spooled else 0
         return min(known, start + os.fstat(self._file).st_size)
 
-    async def read(self, start: int, stop: int) -> AsyncIterator[bytes]:
-        """Bytes ``start`` to ``stop`` (exclusive) as they come. Raises what :meth:`run` raised.
+    async def read(self, start: int, stop: int) -> AsyncGenerator[bytes, None]:
+        """Bytes ``start`` to ``stop`` (exclusive) as they come. Raises Refusal where they do not.
 
         Where there is no room to keep it, what comes is passed on.
         """
@@ -156,21 +162,38 @@ class Download:
                     yield piece
                 return
             elif self._failure is not None:
-                raise self._failure
+                raise _told(self.wanted, self._failure) from self._failure
             else:
-                await moved.wait()
+                await _moved(moved, _LOOK_AGAIN if self._reached > start else None)
+
+
+async def _moved(moved: asyncio.Event, seconds: float | None) -> None:
+    """``seconds`` where bytes have come that are not written yet: nobody says when they are."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await moved.wait()
 
 
 async def _passed_on(wanted: Wanted, start: int, stop: int) -> AsyncIterator[bytes]:
-    async for piece in fetch.blob(wanted.source, wanted.descriptor, start):
-        yield piece[: stop - start]
-        start += len(piece)
-        if start >= stop:
-            return
+    try:
+        async for piece in fetch.blob(wanted.source, wanted.descriptor, start):
+            yield piece[: stop - start]
+            start += len(piece)
+            if start >= stop:
+                return
+    except PierError as error:
+        raise _told(wanted, error) from error
+
+
+def _told(wanted: Wanted, error: PierError) -> Refusal:
+    """What readers hear of what went wrong between the upstream and us: none of it is of their making."""
+    if isinstance(error, NotFound | Forbidden | Unauthorized):
+        return Refusal(Code.BLOB_UNKNOWN, "blob unknown to registry", {"digest": wanted.digest})
+    return silent(wanted.upstream, error.message)
 
 
 def _spool(folder: str) -> int:
-    with tempfile.TemporaryFile(dir=folder) as file:
+    with as_kinds(), tempfile.TemporaryFile(dir=folder) as file:
         return os.dup(file.fileno())
 
 

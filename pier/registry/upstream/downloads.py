@@ -3,14 +3,17 @@
 import asyncio
 import hashlib
 import socket
+from collections import defaultdict
+from collections.abc import Callable
 from typing import Final
 
-from pier.errors import NoSpace, PierError
+from pier.errors import Internal, NoSpace, PierError, Unavailable
 from pier.log import Logger
 from pier.oci.digest import Digest
 from pier.registry.blobs.uploads import begin
 from pier.registry.deps import Registry
 from pier.registry.model import Upload
+from pier.registry.refusals import Code, Refusal
 from pier.registry.upstream.download import Download, Wanted
 
 _AT_ONCE: Final = 16
@@ -19,11 +22,15 @@ _log: Final = Logger("pier.registry")
 
 
 class Downloads:
-    """One a process. A download goes on when those who wanted it have gone: they will be back."""
+    """One a process. A download goes on when those who wanted it have gone: they will be back.
 
-    def __init__(self, registry: Registry) -> None:
+    ``came`` is told of each blob that has come. An upstream that hangs holds up nobody else's.
+    """
+
+    def __init__(self, registry: Registry, came: Callable[[], None]) -> None:
         self._registry = registry
-        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._came = came
+        self._slots: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(_AT_ONCE))
         self._going: dict[tuple[str, Digest], tuple[Download, asyncio.Task[None]]] = {}
         self._instance = f"{socket.gethostname()} {registry.settings.root} {','.join(registry.settings.listen)}"
 
@@ -47,16 +54,21 @@ class Downloads:
     async def _run(self, download: Download) -> None:
         wanted, registry = download.wanted, self._registry
         try:
-            async with self._slots:
+            async with self._slots[wanted.upstream]:
                 blob = await download.run(await self._upload(wanted), _HOLDER)
+            self._came()
             await registry.records.keep_cached(wanted.repository, blob.digest, blob.size, registry.now())
         except PierError as error:
-            download.fail(error)
+            download.fail(NoSpace(error.message) if _beyond_quota(error) else error)
+            _log.warning("a blob is not kept", repository=wanted.repository, digest=wanted.digest, reason=error.message)
             if isinstance(error, NoSpace):
                 await self._make_room(wanted.size)
-            _log.warning(
-                "a blob did not come", repository=wanted.repository, digest=wanted.digest, reason=error.message
-            )
+        except Exception:
+            download.fail(Internal("internal error"))
+            _log.exception("a download failed", repository=wanted.repository, digest=wanted.digest)
+        except BaseException:
+            download.fail(Unavailable("the registry was stopped"))
+            raise
 
     async def _upload(self, wanted: Wanted) -> Upload:
         """The one that this instance has left half-done, if it has; nobody else goes on with that."""
@@ -72,3 +84,8 @@ class Downloads:
             await self._registry.records.evict_cached(size, self._registry.now())
         except PierError as error:
             _log.warning("nothing can be let go of", reason=error.message)
+
+
+def _beyond_quota(error: PierError) -> bool:
+    """Quotas are for pushes: what goes beyond one is passed on."""
+    return isinstance(error, Refusal) and error.code is Code.DENIED
