@@ -65,5 +65,6 @@ def _allowed(upstream: Upstream | None, name: str) -> Place | None:
 
 
 def _host(upstream: Upstream) -> str:
-    authority = URL(upstream.url).authority
-    return HUB if authority in _HUBS else authority
+    """With its port, where that is not the scheme's own."""
+    host = URL(upstream.url).host_port_subcomponent or ""
+    return HUB if host in _HUBS else host
