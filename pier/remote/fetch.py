@@ -179,7 +179,10 @@ async def tags(repository: Repository) -> list[str]:
 
 
 def next_page(answer: aiohttp.ClientResponse) -> Request | None:
-    """What asks for the rest of a list, where there is more (its ``Link`` header)."""
-    link = answer.links.get("next")
-    target = link.get("url") if link else None
-    return Request("GET", url=URL(str(target))) if target else None
+    """What asks for the rest of a list, where there is more (its ``Link`` header, DataCorrupted where that is none)."""
+    try:
+        link = answer.links.get("next")
+        target = link.get("url") if link else None
+        return Request("GET", url=URL(str(target))) if target else None
+    except ValueError as error:
+        raise DataCorrupted(f"the registry's list goes on at an invalid address: {error}") from error

@@ -22,6 +22,7 @@ from pier.registry.upstream.sizes import Sizes
 _GRACE: Final = 300
 _LIST_LIFE: Final = 30
 _MOST_USED: Final = 10_000
+_MOST_LATE: Final = 10_000
 _log: Final = Logger("pier.registry")
 
 
@@ -41,6 +42,7 @@ class Cache:
         self._sizes = Sizes()
         self._tags: Lists[list[str]] = Lists(_LIST_LIFE)
         self._referrers: Lists[list[Descriptor]] = Lists(_LIST_LIFE)
+        self._late: dict[str, None] = {}
         self._used: dict[tuple[str, Digest], int] = {}
         self.counters: dict[str, float] = {}
         """Figures for Prometheus: manifests that were kept, that came, that stood in; blobs that came; bytes."""
@@ -64,9 +66,11 @@ class Cache:
         place = self.places.mirrored(repository, registry) if self.places.of(repository) is None else None
         if place is None or await self._pushed(repository):
             return repository
-        if known and not await self._registry.records.has_cached(place.repository):
-            return repository
-        return place.repository
+        return place.repository if not known or await self._pulled(place.repository) else repository
+
+    async def _pulled(self, repository: str) -> bool:
+        """Whether a manifest of it is here, or was of late: there may have been no room to keep it."""
+        return repository in self._late or await self._registry.records.has_cached(repository)
 
     async def _pushed(self, repository: str) -> bool:
         try:
@@ -91,6 +95,9 @@ class Cache:
         else:
             found = await self._manifests.join((repository, reference), lambda: self._renewed(place, reference, found))
         self._sizes.learn(repository, found.data)
+        self._late[repository] = None
+        if len(self._late) > _MOST_LATE:
+            del self._late[next(iter(self._late))]
         self.used(repository, found.digest)
         return found
 

@@ -258,3 +258,39 @@ async def test_clients_that_go_away(upstream: FaultyRegistry, tmp_path: Path) ->
                 await asyncio.sleep(0.2)
         assert not [each for each in left if "/blobs/" in each]
         assert "never retrieved" not in registry.log.read_text()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Link": '<http://[x>; rel="next"'},
+        {"Link": '<http://x:99999/>; rel="next"'},
+        {"Location": "http://[x", "Docker-Content-Digest": "sha256:0"},
+        {"Content-Range": "bytes 99999999999999999999-/x", "Content-Length": "0"},
+        {"Content-Type": "a" * 4000},
+        {"WWW-Authenticate": "Bearer realm=http://[x,service=" + "x" * 1000},
+    ],
+)
+@pytest.mark.parametrize("status", [200, 307])
+async def test_nonsense_is_no_defect_of_ours(
+    upstream: FaultyRegistry, tmp_path: Path, status: int, headers: dict[str, str]
+) -> None:
+    digest = blob_of(upstream, 1000)
+    texts = (
+        "",
+        "null",
+        "[]",
+        '{"tags": null}',
+        '{"tags": ["\\ud800", "a/b", ""], "schemaVersion": 2, "manifests": [{"digest": "x"}]}',
+        "[" * 20000,
+    )
+    async with through(tmp_path, upstream.host, up={"ttl": 0}) as (registry, http):
+        await manifest(http)
+        for text in texts:
+            upstream.misbehave(".*", say(status, text, headers))
+            for path in ("manifests/1", f"manifests/{digest}", f"blobs/{digest}", "tags/list", f"referrers/{digest}"):
+                async with http.get(f"/v2/up/app/{path}") as answer:
+                    assert answer.status in (200, 404, 503), (path, text, await answer.text())
+            upstream.forget()
+        log = registry.log.read_text()
+        assert "Traceback" not in log, log

@@ -75,3 +75,22 @@ async def test_what_there_is_no_room_for_is_passed_on(upstream: FaultyRegistry, 
         assert (await manifest(http, "2"))[0] == 200
         for each in set(upstream.blobs) - set(other):
             assert await blob(http, Digest(each)) == upstream.blobs[each]
+
+
+async def test_a_full_disk_refuses_nothing_that_is_kept(upstream: FaultyRegistry, small: Path) -> None:
+    """Nor what a mirror is asked for by its names there."""
+    digest = blob_of(upstream, MIB)
+    upstream.add_image("other", "1", [b"other"])
+    async with through(small, upstream.host, up={"ttl": 0, "default": True}) as (registry, http):
+        first = await manifest(http)
+        await blob(http, digest)
+        fill(registry.root / "rest")
+        for _ in range(3):
+            assert await manifest(http) == first
+            assert await blob(http, digest) == upstream.blobs[digest]
+        assert (await manifest(http, name="other"))[0] == 200
+        for each in upstream.blobs:
+            assert await blob(http, Digest(each), name="other") == upstream.blobs[each]
+        del upstream.manifests["app", "1"]
+        assert (await manifest(http))[0] == 404
+        assert "Traceback" not in registry.log.read_text()
