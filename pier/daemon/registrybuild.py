@@ -4,51 +4,25 @@ The exit code is 1 where it failed. Who stops watching does not stop the build.
 """
 
 import argparse
-import asyncio
-import os
 import sys
 import time
 from collections.abc import Sequence
-from typing import Final
 
-from pier import log
-from pier.daemon.registryruns import last_of, opened, show_table, watch
-from pier.errors import PierError
+from pier.daemon.registryruns import last_of, opened, run_command, settings_of, show_table, watch
 from pier.registry.builds.byhand import rule_of, wanted_of
 from pier.registry.builds.choosing import check
 from pier.registry.builds.tasks import FAMILY, begin
-from pier.registry.configuration import load
 from pier.registry.records import Records
 from pier.registry.settings import Settings
-
-_SETTINGS: Final = ("config", "database", "root")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run; returns the exit code."""
-    given = _parser().parse_args(arguments)
-    log.configure("warn")
-    try:
-        return asyncio.run(_run(given))
-    except PierError as error:
-        print(f"pier registry: {error.message}", file=sys.stderr)
-        return 125
-    except KeyboardInterrupt:
-        return 130
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("pier registry build", add_help=False, allow_abbrev=False)
-    parser.add_argument("name", nargs="?", default="")
-    parser.add_argument("--detach", default="false")
-    for name in ("ref", "commit", *_SETTINGS):
-        parser.add_argument(f"--{name}", default="")
-    return parser
+    return run_command(arguments, _run, ("ref", "commit"))
 
 
 async def _run(given: argparse.Namespace) -> int:
-    os.umask(0o027)
-    settings = load([f"--{name}={getattr(given, name)}" for name in _SETTINGS if getattr(given, name)], os.environ)
+    settings = settings_of(given)
     check(settings)
     rule = rule_of(settings, given.name) if given.name else None
     push = wanted_of(rule, given.ref, given.commit) if rule else None

@@ -11,8 +11,8 @@ from contextlib import aclosing
 from typing import Final
 
 from pier import log
-from pier.errors import InvalidArgument, PierError
-from pier.metadata.registry.opening import open_records
+from pier.daemon.registryruns import opened
+from pier.errors import PierError
 from pier.registry.configuration import load
 from pier.registry.deps import Registry
 from pier.registry.housekeeping.check import check
@@ -45,12 +45,9 @@ async def _run(verb: str, words: list[str]) -> int:
     switches = {name: f"{name}=true" in words or name in words for name in _SWITCHES[verb]}
     rest = [word for word in words if word.partition("=")[0] not in switches]
     settings = load(rest, os.environ)
-    root = settings.root
-    if not settings.database and not await asyncio.to_thread(os.path.exists, f"{root}/registry.db"):
-        raise InvalidArgument(f"there is no registry in {root}: no such file registry.db")
-    records = await open_records(settings.database or f"sqlite://{root}/registry.db")
+    records = await opened(settings)
     try:
-        storage = await open_storage(settings.storage or f"file://{root}/blobs")
+        storage = await open_storage(settings.storage or f"file://{settings.root}/blobs")
         try:
             registry = Registry(records, storage, settings)
             if verb == "gc":

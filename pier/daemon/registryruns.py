@@ -1,14 +1,17 @@
-"""For commands beside a registry that runs: its records, and how what it was asked for goes."""
+"""For commands beside a registry that runs: their start and end, its records, how what it was asked for goes."""
 
+import argparse
 import asyncio
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-from pier.errors import InvalidArgument
+from pier import log
+from pier.errors import InvalidArgument, PierError
 from pier.metadata.registry.opening import open_records
+from pier.registry.configuration import load
 from pier.registry.model import Run
 from pier.registry.records import Records
 from pier.registry.settings import Settings
@@ -18,6 +21,37 @@ _PATIENCE: Final = 10.0
 """Seconds until a server should have taken it."""
 
 _OVERLAP: Final = 200
+_SETTINGS: Final = ("config", "database", "root")
+
+
+def run_command(
+    arguments: Sequence[str] | None, run: Callable[[argparse.Namespace], Awaitable[int]], flags: Sequence[str] = ()
+) -> int:
+    """``[NAME] [--detach=true]``, the settings' own flags and ``flags``, handed to ``run``; the exit code."""
+    parser = argparse.ArgumentParser("pier registry", add_help=False, allow_abbrev=False)
+    parser.add_argument("name", nargs="?", default="")
+    parser.add_argument("--detach", default="false")
+    for name in (*flags, *_SETTINGS):
+        parser.add_argument(f"--{name}", default="")
+    given = parser.parse_args(arguments)
+    log.configure("warn")
+    os.umask(0o027)
+
+    async def all_of_it() -> int:
+        return await run(given)
+
+    try:
+        return asyncio.run(all_of_it())
+    except PierError as error:
+        print(f"pier registry: {error.message}", file=sys.stderr)
+        return 125
+    except KeyboardInterrupt:
+        return 130
+
+
+def settings_of(given: argparse.Namespace) -> Settings:
+    """Raises InvalidArgument."""
+    return load([f"--{name}={getattr(given, name)}" for name in _SETTINGS if getattr(given, name)], os.environ)
 
 
 async def opened(settings: Settings) -> Records:

@@ -12,13 +12,28 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
+from pier.testing.engine import RunningEngine
 from pier.testing.registryserver import PierRegistry, pier_registry
+from tests.compat.hostile import engine_with_box
 from tests.system.build.gitserver import Project, git_daemon
 
 SECRET = "a-secret-that-is-nowhere-else"
 NAME = "team/app"
 ZEROS = "0" * 40
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningEngine]:
+    with engine_with_box(tmp_path_factory.mktemp("builds") / "engine") as engine:
+        yield engine
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Iterator[tuple[Project, str]]:
+    with project(tmp_path) as made:
+        yield made
 
 
 def pushed(ref: str, commit: str, **more: Any) -> bytes:

@@ -1,7 +1,7 @@
 """Automated builds: a repository's webhook calls, a real engine builds, and the image is in the registry."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -10,34 +10,25 @@ import pytest
 
 from pier.testing.engine import RunningEngine
 from pier.testing.registrypeople import password, settle
-from tests.compat.hostile import engine_with_box
 from tests.compat.registrybuilding import (
     NAME,
     SECRET,
     ZEROS,
     House,
+    daemon,
     github,
     gitlab,
     gitlab_pushed,
     house,
-    project,
     pushed,
+    repository,
 )
 from tests.system.build.gitserver import Project
 
 MAIN = "refs/heads/main"
 
 
-@pytest.fixture(scope="module")
-def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningEngine]:
-    with engine_with_box(tmp_path_factory.mktemp("builds") / "engine") as engine:
-        yield engine
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Iterator[tuple[Project, str]]:
-    with project(tmp_path) as made:
-        yield made
+__all__ = ["daemon", "repository"]
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,8 @@ import pytest
 from pier.linux import process
 from pier.testing.engine import RunningEngine
 from pier.testing.postgres import postgres
-from tests.compat.hostile import alive, engine_with_box, settled
-from tests.compat.registrybuilding import NAME, SECRET, github, house, project, pushed
+from tests.compat.hostile import alive, settled
+from tests.compat.registrybuilding import NAME, SECRET, daemon, github, house, pushed, repository
 from tests.system.build.gitserver import Project
 
 PIER = str(Path(__file__).resolve().parents[2] / "bin" / "pier")
@@ -23,16 +22,7 @@ ENDLESS = "FROM box\nRUN echo begun; sleep 100000\n"
 SOUND = "FROM box\nRUN echo sound\n"
 
 
-@pytest.fixture(scope="module")
-def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningEngine]:
-    with engine_with_box(tmp_path_factory.mktemp("builds") / "engine") as engine:
-        yield engine
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Iterator[tuple[Project, str]]:
-    with project(tmp_path) as made:
-        yield made
+__all__ = ["daemon", "repository"]
 
 
 @pytest.fixture
