@@ -19,6 +19,7 @@ from pier.daemon.registryserve import Instance, serve
 from pier.errors import InvalidArgument, PierError
 from pier.linux import memory
 from pier.metadata.registry.opening import open_records
+from pier.registry.access.gate import Gate
 from pier.registry.builds.choosing import check as check_builds
 from pier.registry.builds.perform import Builds
 from pier.registry.builds.tokens import token_of
@@ -114,16 +115,34 @@ async def wire(settings: Settings) -> Instance:
     instance = Instance(registry, app, health, tls)
     instance.stops += [records.stop, storage.stop, gate.passwords.stop, gate.audit.stop]
     instance.reloads.append(gate.audit.reload)
-    instance.periodic.append(Periodic("pulls", _COUNT_PULLS_EVERY, lambda: _write_pulls(registry)))
-    instance.stops.append(lambda: _write_pulls(registry))
-    instance.periodic.append(Periodic("collection", settings.collect_every, lambda: collect(registry)))
-    instance.periodic.append(Periodic("uploads", settings.collect_every, lambda: end_stale_uploads(registry)))
-    instance.periodic.append(Periodic("retention", settings.retain_every, lambda: retain_alone(registry)))
-    instance.periodic.append(Periodic("memory", _TRIM_EVERY, lambda: asyncio.to_thread(memory.trim)))
+    _keep_house(instance)
     if cache is not None:
         cache.counters, cache.gauges = app.metrics.counters, app.metrics.gauges
         instance.stops.append(cache.stop)
         instance.periodic.append(Periodic("upstreams", _LET_GO_EVERY, cache.keep_house))
+    _do_jobs(instance, gate, webhooks, replications)
+    if tls:
+        instance.reloads.append(tls.reload)
+        instance.periodic.append(Periodic("certificate", _LOOK_AT_CERTIFICATE_EVERY, tls.reload))
+    return instance
+
+
+def _keep_house(instance: Instance) -> None:
+    """What every instance does now and then."""
+    registry, settings = instance.registry, instance.registry.settings
+    instance.stops.append(lambda: _write_pulls(registry))
+    instance.periodic += [
+        Periodic("pulls", _COUNT_PULLS_EVERY, lambda: _write_pulls(registry)),
+        Periodic("collection", settings.collect_every, lambda: collect(registry)),
+        Periodic("uploads", settings.collect_every, lambda: end_stale_uploads(registry)),
+        Periodic("retention", settings.retain_every, lambda: retain_alone(registry)),
+        Periodic("memory", _TRIM_EVERY, lambda: asyncio.to_thread(memory.trim)),
+    ]
+
+
+def _do_jobs(instance: Instance, gate: Gate, webhooks: Webhooks, replications: Replications) -> None:
+    """What follows from pushes and from calls of Git services, where the settings have any of it."""
+    registry, settings = instance.registry, instance.registry.settings
     if settings.webhook:
         registry.planners.append(webhooks.plan)
         instance.working.append(webhooks.worker.run)
@@ -134,12 +153,8 @@ async def wire(settings: Settings) -> Instance:
         instance.stops.append(replications.stop)
     if settings.build:
         builds = Builds(registry, partial(token_of, gate))
-        app.pages[HOOKS] = BuildHooks(registry, gate, settings.build).answer
+        instance.app.pages[HOOKS] = BuildHooks(registry, gate, settings.build).answer
         instance.working.append(builds.worker.run)
-    if tls:
-        instance.reloads.append(tls.reload)
-        instance.periodic.append(Periodic("certificate", _LOOK_AT_CERTIFICATE_EVERY, tls.reload))
-    return instance
 
 
 def _root(settings: Settings) -> Path:
