@@ -25,7 +25,7 @@ from urllib.parse import urlencode
 from pier.linux import mount, process, trees
 from pier.linux.process import Child
 
-PATIENCE: Final = 30.0
+PATIENCE: Final = 60.0
 _FIRST_SUBNET: Final = 208  # 10.208.0.0 to 10.239.255.0, one /24 an engine
 _SUBNETS: Final = 32
 

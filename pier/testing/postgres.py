@@ -19,7 +19,7 @@ from typing import Final
 from pier.linux import process
 from pier.linux.process import Child
 
-_PATIENCE: Final = 30.0
+_PATIENCE: Final = 60.0
 _USER: Final = "postgres"
 _SETTINGS: Final = """
 listen_addresses = ''

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import threading
@@ -26,6 +27,9 @@ USER: Final = "pier"
 PASSWORD: Final = "sekret"
 _HTPASSWD: Final = f"{USER}:$2y$05$GTtJ6nkn1Se4lZKDCUJtieNr5JDi4ZiRBMfBiZyaZD1HWG/.rYtlC\n"
 _READY: Final = b"listening on"
+_PORTS: Final = range(20_000, 32_768)  # the kernel gives those from 32,768, net.ipv4.ip_local_port_range
+PATIENCE: Final = 60.0
+"""Seconds that a program may take to listen: a busy machine needs ten times what an idle one does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +40,13 @@ class Distribution:
     storage: Path
 
 
-def free_port() -> int:
-    """A loopback TCP port that nothing listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_port(address: str = "127.0.0.1", kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
+    """A port that nobody has, none of those that the kernel gives: no client takes it before the server does."""
+    while True:
+        port = random.choice(_PORTS)
+        with socket.socket(socket.AF_INET, kind) as probe, contextlib.suppress(OSError):
+            probe.bind((address, port))
+            return port
 
 
 @asynccontextmanager
@@ -80,7 +86,7 @@ async def running(argv: list[str], ready: bytes, log: Path | None = None) -> Asy
     os.close(writer)
     output = _Output(reader, ready, log)
     try:
-        if not await asyncio.wait_for(output.listens, 20):
+        if not await asyncio.wait_for(output.listens, PATIENCE):
             raise RuntimeError(f"{argv[0]} ended early: {output.said.decode(errors='replace')}")
         yield child
     finally:

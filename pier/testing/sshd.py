@@ -21,7 +21,7 @@ from pier.linux import process
 from pier.testing.registry import free_port
 
 PROGRAM: Final = "/usr/sbin/sshd"
-_PATIENCE: Final = 20.0
+_PATIENCE: Final = 60.0
 _SSH: Final = """#!/bin/sh
 exec {ssh} -F none -i {folder}/user -o IdentitiesOnly=yes -o BatchMode=yes -o LogLevel=ERROR \\
     -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null "$@"

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Docker:
         *args: str,
         code: int | set[int] = 0,
         stdin: bytes | None = None,
-        timeout: float = 60,
+        timeout: float = 120,
         env: Mapping[str, str] | None = None,
     ) -> Result:
         """Run to the end and insist on exit code ``code`` (or one of a set)."""
@@ -150,7 +150,7 @@ class Terminal:
         return bool(data)
 
 
-def eventually(condition: Callable[[], Any], what: str = "", timeout: float = PATIENCE) -> Any:
+def eventually(condition: Callable[[], Any], what: object = "", timeout: float = PATIENCE) -> Any:
     """The first true value of ``condition``, asked again and again."""
     deadline = time.monotonic() + timeout
     pause = 0.01

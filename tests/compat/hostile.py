@@ -10,8 +10,6 @@ from pier.testing.engine import RunningEngine, running_engine
 from tests.compat.docker_cli import Docker, eventually
 from tests.compat.rootfs import busybox_rootfs
 
-_PATIENCE = 20.0
-
 
 @contextmanager
 def engine_with_box(folder: Path, *flags: str) -> Iterator[RunningEngine]:
@@ -47,7 +45,13 @@ def leftovers(engine: RunningEngine) -> list[str]:
 
 def settled(engine: RunningEngine) -> None:
     """Networks of steps are kept for a second."""
-    eventually(lambda: not leftovers(engine), f"nothing left: {leftovers(engine)}", timeout=_PATIENCE)
+    left: list[str] = []
+
+    def nothing() -> bool:
+        left[:] = leftovers(engine)
+        return not left
+
+    eventually(nothing, left)
 
 
 def alive(marker: str) -> list[int]:

@@ -14,6 +14,7 @@ from functools import partial
 
 import pytest
 
+from pier.testing.registry import free_port
 from tests.compat.conftest import IMAGE
 from tests.compat.docker_cli import Docker, eventually
 
@@ -40,12 +41,6 @@ def host_address() -> str:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect(("198.51.100.1", 9))
         return str(probe.getsockname()[0])
-
-
-def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("0.0.0.0", 0))
-        return int(probe.getsockname()[1])
 
 
 class Greeting(socketserver.BaseRequestHandler):
@@ -116,7 +111,7 @@ def test_a_port_of_one_address_only(cli: Docker, name: str) -> None:
 
 
 def test_a_chosen_port_and_a_range(cli: Docker, name: str) -> None:
-    port = free_port()
+    port = free_port("0.0.0.0")
     cli("run", "-d", "--name", name, "-p", f"{port}:80", IMAGE, *WEB)
     assert eventually(lambda: fetch("127.0.0.1", port)) == "hello from the image\n"
     bindings = json.loads(cli("inspect", "-f", "{{json .NetworkSettings.Ports}}", name).out)
@@ -179,9 +174,9 @@ def test_a_port_in_use(cli: Docker, name: str, web: str) -> None:
 
 def test_a_port_that_another_program_holds(cli: Docker, name: str) -> None:
     with socket.socket() as holder:
-        holder.bind(("0.0.0.0", 0))
+        port = free_port("0.0.0.0")
+        holder.bind(("0.0.0.0", port))
         holder.listen()
-        port = holder.getsockname()[1]
         message = cli.fails("run", "-d", "--name", name, "-p", f"{port}:80", IMAGE, *WEB, code=125)
     assert "address already in use" in message
     cli("start", name)
@@ -189,7 +184,7 @@ def test_a_port_that_another_program_holds(cli: Docker, name: str) -> None:
 
 
 def test_ports_are_free_again(cli: Docker, name: str) -> None:
-    port = free_port()
+    port = free_port("0.0.0.0")
     for _ in range(3):
         cli("run", "-d", "--name", name, "-p", f"{port}:80", IMAGE, *WEB)
         cli("rm", "-f", name)
@@ -210,7 +205,7 @@ def test_none(cli: Docker) -> None:
 
 def test_host(cli: Docker, name: str) -> None:
     assert cli("run", "--rm", "--network", "host", IMAGE, "hostname").out == socket.gethostname()
-    port = free_port()
+    port = free_port("0.0.0.0")
     cli("run", "-d", "--name", name, "--network", "host", IMAGE, "httpd", "-f", "-p", f"127.0.0.1:{port}", "-h", "/www")
     assert eventually(lambda: fetch("127.0.0.1", port)) == "hello from the image\n"
 

@@ -14,7 +14,7 @@ SIZE = 30_000_000
 CUT = 5_000_000
 ON_ITS_WAY = 200_000
 """In buffers when the daemon dies: the most that is fetched twice."""
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 async def test_a_killed_daemon_goes_on_where_it_stopped(tmp_path: Path) -> None:

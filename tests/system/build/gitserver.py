@@ -11,6 +11,8 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from pier.testing.registry import free_port
+
 ENVIRONMENT = {
     **os.environ,
     "GIT_CONFIG_GLOBAL": "/dev/null",
@@ -61,9 +63,7 @@ def _git(folder: Path, *words: str) -> str:
 @contextmanager
 def git_daemon(served: Path) -> Iterator[str]:
     """Its URL."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     words = ["git", "daemon", "--export-all", f"--base-path={served}", "--listen=127.0.0.1", f"--port={port}"]
     process = subprocess.Popen([*words, "--reuseaddr", "--informative-errors", str(served)], start_new_session=True)
     try:
@@ -71,6 +71,7 @@ def git_daemon(served: Path) -> Iterator[str]:
             with socket.socket() as trying:
                 if trying.connect_ex(("127.0.0.1", port)) == 0:
                     break
+        assert process.poll() is None, "git daemon does not run"
         yield f"git://127.0.0.1:{port}"
     finally:
         os.killpg(process.pid, signal.SIGKILL)
