@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import aiohttp
 import bcrypt
 import jwt
 import pytest
+import pytest_asyncio
 
 from pier.metadata.registry.opening import open_records
 from pier.oci import mediatypes
@@ -24,6 +26,8 @@ from pier.registry.access.tokens import Tokens
 from pier.testing.postgres import postgres
 from pier.testing.registrypeople import ROBOT, password, settle
 from pier.testing.registryserver import PierRegistry, pier_registry
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 Json = dict[str, Any]
 IMAGE = b'{"schemaVersion":2,"mediaType":"' + mediatypes.OCI_MANIFEST.encode() + b'","layers":[],"config":{"mediaType":'
@@ -78,12 +82,25 @@ async def push(http: aiohttp.ClientSession, name: str, auth: dict[str, str]) -> 
         assert answer.status == 201, await answer.text()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def house(tmp_path: Path) -> AsyncIterator[House]:
-    (tmp_path / "pier-registry").mkdir()
-    database = f"sqlite://{tmp_path}/pier-registry/registry.db"
+    async with open_house(tmp_path) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+    """For tests that change nothing which another sees."""
+    async with open_house(tmp_path_factory.mktemp("shared")) as made:
+        yield made
+
+
+@asynccontextmanager
+async def open_house(folder: Path) -> AsyncIterator[House]:
+    (folder / "pier-registry").mkdir()
+    database = f"sqlite://{folder}/pier-registry/registry.db"
     robot = await settle(database)
-    async with pier_registry(tmp_path) as registry, aiohttp.ClientSession(f"http://{registry.host}") as http:
+    async with pier_registry(folder) as registry, aiohttp.ClientSession(f"http://{registry.host}") as http:
         root = basic("root", password("root"))
         for name in ("team/a", "site/a", "other/a"):
             await push(http, name, root)
@@ -102,7 +119,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     ],
 )
 @pytest.mark.parametrize("way", ["password", "token"])
-async def test_roles(way: str, who: str | None, expected: tuple[int, ...], house: House) -> None:
+async def test_roles(way: str, who: str | None, expected: tuple[int, ...], shared: House) -> None:
     """Pull, push and delete in a project; pull and push where anybody may pull; pull where only root may.
 
     Who has signed in is told that they may not; who has not, that they could.
@@ -118,28 +135,28 @@ async def test_roles(way: str, who: str | None, expected: tuple[int, ...], house
     ]
     for (method, path, scope), status in zip(asked, expected, strict=True):
         if way == "token":
-            token = (await house.token(who, scope))["token"]
-            found, errors = await house.with_token(method, path, token)
+            token = (await shared.token(who, scope))["token"]
+            found, errors = await shared.with_token(method, path, token)
         elif who is None and status == 200:
-            found, errors = await house.ask(method, path)
+            found, errors = await shared.ask(method, path)
         else:
-            found, errors = await house.ask(method, path, who)
+            found, errors = await shared.ask(method, path, who)
         assert (found, path) == (status, path)
         assert errors == {401: ["UNAUTHORIZED"], 403: ["DENIED"], 404: ["MANIFEST_UNKNOWN"]}.get(status, [])
 
 
-async def test_the_challenge_says_where_tokens_are(house: House) -> None:
-    origin = f"http://{house.registry.host}"
+async def test_the_challenge_says_where_tokens_are(shared: House) -> None:
+    origin = f"http://{shared.registry.host}"
     for path, scope in (("/v2/", ""), ("/v2/team/a/tags/list", ',scope="repository:team/a:pull"')):
-        async with house.http.get(path) as answer:
+        async with shared.http.get(path) as answer:
             expected = f'Bearer realm="{origin}/token",service="pier-registry"{scope}'
             assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, expected)
-    async with house.http.get("/v2/", headers={"Host": "registry.example:444"}) as answer:
+    async with shared.http.get("/v2/", headers={"Host": "registry.example:444"}) as answer:
         assert 'realm="http://registry.example:444/token"' in answer.headers["WWW-Authenticate"]
     forwarded = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "elsewhere"}
-    async with house.http.get("/v2/", headers=forwarded) as answer:
+    async with shared.http.get("/v2/", headers=forwarded) as answer:
         assert f'realm="{origin}/token"' in answer.headers["WWW-Authenticate"]
-    async with house.http.get("/v2/", headers={"Host": 'a"b,realm="http://evil'}) as answer:
+    async with shared.http.get("/v2/", headers={"Host": 'a"b,realm="http://evil'}) as answer:
         assert (answer.status, "WWW-Authenticate" in answer.headers) == (400, False)
 
 
@@ -152,20 +169,20 @@ async def test_a_proxy_that_is_trusted_says_how_it_was_called(tmp_path: Path) ->
             assert 'realm="https://elsewhere/token"' in answer.headers["WWW-Authenticate"]
 
 
-async def test_a_token_is_for_what_it_says(house: House) -> None:
-    token = (await house.token("root", "repository:team/a:pull"))["token"]
-    assert await house.with_token("GET", "/v2/", token) == (200, [])
-    assert await house.with_token("GET", "/v2/team/a/manifests/1", token) == (200, [])
-    assert await house.with_token("GET", "/v2/other/a/manifests/1", token) == (401, ["UNAUTHORIZED"])
-    assert await house.with_token("POST", "/v2/team/a/blobs/uploads/", token) == (401, ["UNAUTHORIZED"])
-    assert await house.with_token("GET", "/v2/_catalog", token) == (401, ["UNAUTHORIZED"])
+async def test_a_token_is_for_what_it_says(shared: House) -> None:
+    token = (await shared.token("root", "repository:team/a:pull"))["token"]
+    assert await shared.with_token("GET", "/v2/", token) == (200, [])
+    assert await shared.with_token("GET", "/v2/team/a/manifests/1", token) == (200, [])
+    assert await shared.with_token("GET", "/v2/other/a/manifests/1", token) == (401, ["UNAUTHORIZED"])
+    assert await shared.with_token("POST", "/v2/team/a/blobs/uploads/", token) == (401, ["UNAUTHORIZED"])
+    assert await shared.with_token("GET", "/v2/_catalog", token) == (401, ["UNAUTHORIZED"])
 
 
-async def test_scopes_are_cut_down(house: House) -> None:
+async def test_scopes_are_cut_down(shared: House) -> None:
     asked = ("repository:team/a:pull,push,delete", "repository:other/a:pull", "registry:catalog:*")
-    assert (await house.token("bob", *asked))["scope"] == "repository:team/a:pull,push registry:catalog:*"
-    assert (await house.token("cat", "repository:team/a:*"))["scope"] == "repository:team/a:pull"
-    assert (await house.token(None, *asked, "repository:site/b:pull,push"))["scope"] == "repository:site/b:pull"
+    assert (await shared.token("bob", *asked))["scope"] == "repository:team/a:pull,push registry:catalog:*"
+    assert (await shared.token("cat", "repository:team/a:*"))["scope"] == "repository:team/a:pull"
+    assert (await shared.token(None, *asked, "repository:site/b:pull,push"))["scope"] == "repository:site/b:pull"
 
 
 async def test_mounts_need_to_read_what_they_take(house: House) -> None:
@@ -184,13 +201,13 @@ async def test_mounts_need_to_read_what_they_take(house: House) -> None:
     ("who", "expected"),
     [("root", ["other/a", "site/a", "team/a"]), ("cat", ["site/a", "team/a"]), ("eve", ["site/a"])],
 )
-async def test_the_catalogue_shows_what_the_asker_may_read(who: str, expected: list[str], house: House) -> None:
-    async with house.http.get("/v2/_catalog", headers=basic(who, password(who))) as answer:
+async def test_the_catalogue_shows_what_the_asker_may_read(who: str, expected: list[str], shared: House) -> None:
+    async with shared.http.get("/v2/_catalog", headers=basic(who, password(who))) as answer:
         assert (await answer.json())["repositories"] == expected
-    token = (await house.token(who, "registry:catalog:*"))["token"]
-    async with house.http.get("/v2/_catalog", headers={"Authorization": f"Bearer {token}"}) as answer:
+    token = (await shared.token(who, "registry:catalog:*"))["token"]
+    async with shared.http.get("/v2/_catalog", headers={"Authorization": f"Bearer {token}"}) as answer:
         assert (await answer.json())["repositories"] == expected
-    assert (await house.ask("GET", "/v2/_catalog"))[0] == 401
+    assert (await shared.ask("GET", "/v2/_catalog"))[0] == 401
 
 
 async def test_refresh_tokens(house: House) -> None:
@@ -235,8 +252,8 @@ async def test_wrong_passwords(who: str, word: str, house: House) -> None:
 @pytest.mark.parametrize(
     "header", ["Basic", "Basic !!!", "Basic Ym9i", "Digest x", "Bearer", "Bearer x", "bearer a.b.c"]
 )
-async def test_credentials_that_are_none(header: str, house: House) -> None:
-    async with house.http.get("/v2/", headers={"Authorization": header}) as answer:
+async def test_credentials_that_are_none(header: str, shared: House) -> None:
+    async with shared.http.get("/v2/", headers={"Authorization": header}) as answer:
         assert (answer.status, await codes(answer)) == (401, ["UNAUTHORIZED"])
 
 
