@@ -157,7 +157,8 @@ async def test_projects(house: House) -> None:
     for who, names in (("root", ["other", "site", "team"]), ("bob", ["site", "team"]), ("", ["site"])):
         assert [each["name"] for each in (await house(who, "GET", "projects"))[1]] == names
     assert (await house("eve", "GET", "projects/other"))[0] == 403
-    for wrong in ({"quota": -1}, {"retention": [{"keep": -1}]}, {"nonsense": 1}, {"immutable": [""]}):
+    misspelt = {"retention": [{"patern": "pr-*", "days": 7}]}
+    for wrong in ({"quota": -1}, {"retention": [{"keep": -1}]}, {"nonsense": 1}, {"immutable": [""]}, misspelt):
         assert (await house("root", "PUT", "projects/team", wrong))[0] == 400
     assert (await house("root", "PUT", "projects/a%2Fb", {}))[0] == 400
     assert (await house("root", "DELETE", "projects/team"))[0] == 204

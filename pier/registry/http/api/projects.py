@@ -15,13 +15,17 @@ from pier.registry.model import Project, Role, Rule
 from pier.registry.refusals import Code, Refusal
 
 
+class _Rule(Rule, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A rule whose pattern was misspelt would be one about all tags."""
+
+
 class _Rules(msgspec.Struct, forbid_unknown_fields=True):
     """What is not said stays as it is."""
 
     public: bool | None = None
     quota: int | None = None
     immutable: tuple[str, ...] | None = None
-    retention: tuple[Rule, ...] | None = None
+    retention: tuple[_Rule, ...] | None = None
 
 
 class _Member(msgspec.Struct, forbid_unknown_fields=True):
