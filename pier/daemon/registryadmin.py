@@ -199,7 +199,7 @@ def _row(user: User) -> tuple[str, ...]:
 
 async def _put_project(records: Records, given: Arguments) -> None:
     known = await records.project(given.name)
-    if given.verb == "set" and known is None:
+    if given.verb == "set" and known is None and given.name not in await records.usage(given.name):
         raise NotFound(f"no such project: {given.name}")
     project = known or Project(name=given.name)
     changes = {name: getattr(given, name) for name in ("public", "quota") if getattr(given, name) is not None}

@@ -1,5 +1,6 @@
 """``pier registry user``, ``robot`` and ``project``: people and rights from the registry's own host."""
 
+import asyncio
 import json
 import os
 import pty
@@ -7,7 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import aiohttp
 import pytest
+
+from pier.oci.digest import sha256
+from pier.testing.registryserver import pier_registry
 
 ADMIN = [sys.executable, "-m", "pier.daemon.registryadmin"]
 PIER = str(Path(__file__).resolve().parents[3] / "bin" / "pier")
@@ -77,6 +82,16 @@ def test_projects(root: str) -> None:
     run("project", "set", "site", "--quota=1000", root)
     assert run("project", "ls", root).splitlines()[1].split() == ["site", "public", "0", "1000", "v*"]
     run("project", "rm", "site", root)
+
+
+async def test_rules_of_a_project_that_was_only_pushed_to(root: str, tmp_path: Path) -> None:
+    async with pier_registry(tmp_path) as registry, aiohttp.ClientSession(f"http://{registry.host}") as http:
+        async with http.post(f"/v2/team/a/blobs/uploads/?digest={sha256(b'{}')}", data=b"{}") as answer:
+            assert answer.status == 201
+        here = f"--root={registry.root}"
+        assert await asyncio.to_thread(run, "project", "set", "team", "--immutable=v*", here) == "team\n"
+        listed = await asyncio.to_thread(run, "project", "ls", here)
+    assert listed.splitlines()[1].split() == ["team", "private", "2", "v*"]
 
 
 def test_what_was_changed_stands_in_the_audit_log(root: str, tmp_path: Path) -> None:

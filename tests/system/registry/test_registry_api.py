@@ -165,6 +165,13 @@ async def test_projects(house: House) -> None:
     assert (await house("root", "DELETE", "projects/team"))[0] == 404
 
 
+async def test_a_project_that_was_only_pushed_to_has_an_admin(house: House) -> None:
+    status, shown = await house("ann", "PUT", "projects/team", {"immutable": ["v*"]})
+    assert (status, shown["immutable"], shown["used"]) == (200, ["v*"], len(LAYER) + len(CONFIG))
+    assert (await house("root", "PATCH", "users/ann", {"roles": {"new": "admin"}}))[0] == 200
+    assert (await house("ann", "PUT", "projects/new", {"public": True}))[0] == 403
+
+
 async def test_members(house: House) -> None:
     assert (await house("ann", "PUT", "projects/team/members/eve", {"role": "reader"}))[0] == 200
     assert (await house("eve", "GET", "repositories/team/site"))[0] == 200

@@ -74,18 +74,21 @@ async def show(ask: Ask) -> web.StreamResponse:
 
 
 async def put(ask: Ask) -> web.StreamResponse:
-    """Only the registry's administrators make projects and say how large one may grow."""
+    """Only the registry's administrators say how large one may grow, and make those that nobody has pushed to."""
     (name,) = ask.words
     ask.lead(name)
     rules = await ask.body(_Rules)
     known = await ask.registry.records.project(name)
-    if (known is None or rules.quota not in (None, known.quota)) and not ask.asker.rights.admin:
+    used = await ask.registry.records.usage(name)
+    before = known or Project(name=name)
+    there = known is not None or name in used
+    if not ask.asker.rights.admin and (not there or rules.quota not in (None, before.quota)):
         raise Refusal(Code.DENIED, "only administrators of the registry make projects and set quotas")
     changes = {key: value for key, value in msgspec.structs.asdict(rules).items() if value is not None}
-    wanted = msgspec.structs.replace(known or Project(name=name), **changes)
+    wanted = msgspec.structs.replace(before, **changes)
     made = await accounts.put_project(ask.registry.records, known, wanted, ask.registry.now())
     ask.note("project set", target=name)
-    return document(_shown(made, (await ask.registry.records.usage(name)).get(name, 0)))
+    return document(_shown(made, used.get(name, 0)))
 
 
 async def remove(ask: Ask) -> web.StreamResponse:
