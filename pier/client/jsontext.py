@@ -34,13 +34,26 @@ def _decoder() -> Callable[[str], Any]:
         stripped = text.strip()
         try:
             value, end = scan(stripped, 0)
-        except StopIteration:
-            raise ValueError("invalid JSON") from None
+        except (StopIteration, SystemError, RecursionError):  # SystemError: it has no exception without json.decoder
+            raise _complaint(stripped) from None
         if end != len(stripped):
-            raise ValueError("extra data after JSON value")
+            raise _complaint(stripped)
         return value
 
     return decode
+
+
+def _complaint(text: str) -> ValueError:
+    """What ``json`` says about a text that is none, and where in it."""
+    import json
+
+    try:
+        json.loads(text, strict=False)
+    except ValueError as error:
+        return error
+    except RecursionError:
+        return ValueError("nested too deeply")
+    return ValueError("invalid JSON")
 
 
 def _encoder() -> Callable[[Any], str]:
