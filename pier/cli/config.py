@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     Json = dict[str, Any]
 
+KINDS = {"auths": (dict, "an object"), "credHelpers": (dict, "an object"), "credsStore": (str, "text")}
 FORMATS = ("psFormat", "imagesFormat", "statsFormat", "volumesFormat", "networksFormat")
 
 
@@ -106,6 +107,9 @@ def _read(path: str) -> Json:
         raise InvalidArgument(f"loading config file: {path}: {error}") from error
     if not isinstance(raw, dict):
         raise InvalidArgument(f"loading config file: {path}: not a JSON object")
+    for name, (kind, called) in KINDS.items():
+        if not isinstance(raw.get(name) or kind(), kind):
+            raise InvalidArgument(f"loading config file: {path}: {name} is not {called}")
     return raw
 
 

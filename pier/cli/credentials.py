@@ -41,30 +41,33 @@ def lookup(settings: Settings, key: str) -> Json:
     return {}
 
 
-def _from_entry(entry: Json, key: str) -> Json:
-    auth: Json = {}
+def _from_entry(entry: object, key: str) -> Json:
+    names = ("auth", "username", "password", "identitytoken", "registrytoken")
+    if not isinstance(entry, dict) or not all(isinstance(entry.get(name) or "", str) for name in names):
+        raise _invalid(key)
+    auth: Json = {name: entry[name] for name in names[1:] if entry.get(name)}
     if entry.get("auth"):
         try:
             user, colon, password = b64decode(entry["auth"], validate=True).decode().partition(":")
         except ValueError:
             colon = ""
         if not colon:
-            raise InvalidArgument(f"the stored credentials of {key} are not valid: log in again")
+            raise _invalid(key)
         auth.update(username=user, password=password.strip("\0"))
-    for token in ("identitytoken", "registrytoken"):
-        if entry.get(token):
-            auth[token] = entry[token]
     return {"serveraddress": key, **auth} if auth else {}
 
 
+def _invalid(key: str) -> InvalidArgument:
+    return InvalidArgument(f"the stored credentials of {key} are not valid: log in again")
+
+
 def _from_helper(helper: str, key: str) -> Json:
-    from pier.cli.helpers import ask, read_json
+    from pier.cli.helpers import ask, read_pair
 
     answer = ask(helper, "get", key)
     if answer is None:
         return {}
-    found = read_json(helper, "get", answer)
-    user, secret = str(found.get("Username") or ""), str(found.get("Secret") or "")
+    user, secret = read_pair(helper, answer)
     if not secret:
         return {}
     if user == TOKEN_USER:

@@ -11,10 +11,6 @@ import os
 from pier.client.jsontext import decode
 from pier.errors import PierError
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
 NOT_FOUND = "credentials not found"
 SAY_SO = 5.0
 GIVE_UP = 300.0
@@ -37,23 +33,32 @@ def ask(helper: str, verb: str, text: str, secret: str = "") -> str | None:
         return answer
     if verb != "store" and NOT_FOUND in answer:
         return None
-    why = f"exit status {status}" if status > 0 else f"signal: {-status}"
+    why = f"exit status {status}" if status > 0 else f"signal: {_signal(-status)}"
     raise _failed(verb, why, _shown(answer, secret))
 
 
-def read_json(helper: str, verb: str, answer: str) -> dict[str, Any]:
-    """A helper's answer; HelperFailed does not repeat what cannot be read."""
+def read_pair(helper: str, answer: str) -> tuple[str, str]:
+    """User name and secret of an answer to ``get``; HelperFailed does not repeat what cannot be read."""
     try:
         found = decode(answer)
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise _failed(verb, f"docker-credential-{helper} did not answer with JSON", "")
-    return found
+        raise _failed("get", f"docker-credential-{helper} did not answer with JSON", "")
+    user, secret = found.get("Username") or "", found.get("Secret") or ""
+    if not isinstance(user, str) or not isinstance(secret, str):
+        raise _failed("get", f"docker-credential-{helper} answered with what is no user name and secret", "")
+    return user, secret
 
 
 def _failed(verb: str, why: str, out: str) -> HelperFailed:
     return HelperFailed(f"error {VERBS[verb]} credentials - err: {why}, out: `{out}`")
+
+
+def _signal(number: int) -> str:
+    from signal import strsignal
+
+    return (strsignal(number) or str(number)).lower()
 
 
 def _shown(answer: str, secret: str) -> str:

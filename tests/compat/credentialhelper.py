@@ -3,7 +3,8 @@
 
 It keeps credentials in the folder CREDENTIAL_HELPER: a file for each server. The file ``behave`` there makes it
 misbehave: ``fail`` says a word and ends with 1, ``silent`` ends with 3 and no word, ``garbage`` answers what is not
-JSON, ``echo`` fails and repeats what it was told, ``hang`` reads and never answers. ``calls`` is the log.
+JSON, ``kinds`` what is not text, ``echo`` fails and repeats what it was told, ``killed`` ends by a signal, ``hang``
+reads and never answers. ``calls`` is the log.
 """
 
 import json
@@ -31,8 +32,11 @@ def misbehave(how: str, told: str) -> int | None:
     if how == "hang":
         while True:
             pause()
-    if how == "garbage":
-        print("<html>")
+    if how == "killed":
+        os.kill(os.getpid(), 9)
+    answers = {"garbage": "<html>", "kinds": '{"Username": 5, "Secret": ["x"]}'}
+    if how in answers:
+        print(answers[how])
         return 0
     words = {"fail": "out of order", "silent": "", "echo": told}
     if how in words:

@@ -120,6 +120,28 @@ def test_wrong_flags(args: tuple[str, ...], docker: Client, pier: Client) -> Non
     assert same(docker, pier, "login", *args, stdin=b"x" if "127.0.0.1:9" in args else None).code == 1
 
 
+def test_a_password_that_is_no_text(pier: Client, registry: Distribution) -> None:
+    told = pier("login", "-u", USER, "--password-stdin", registry.host, stdin=b"se\xff\n")
+    assert told == Said(1, "", "the password on standard input is not UTF-8 text\n")
+
+
+def test_a_file_that_cannot_be_written(pier: Client, registry: Distribution) -> None:
+    """A file in its folder's place: root may write everywhere."""
+    pier.file.parent.rmdir()
+    pier.file.parent.write_text("")
+    told = pier.login(registry.host)
+    assert told == Said(1, "", "Error saving credentials: write FOLDER/config/config.json: file exists\n")
+
+
+def test_a_file_that_is_broken(pier: Client, registry: Distribution) -> None:
+    """It is the user's: nothing is written over it, as Docker's client does."""
+    pier.file.write_text('{"auths": {')
+    for words in (("pull", f"{registry.host}/x:1"), ("logout", registry.host)):
+        assert pier(*words).err.startswith("loading config file: FOLDER/config/config.json: Expecting property name")
+    assert pier.login(registry.host).code == 1
+    assert pier.file.read_text() == '{"auths": {'
+
+
 def test_a_password_among_the_flags(docker: Client, pier: Client, registry: Distribution) -> None:
     told = same(docker, pier, "login", "-u", USER, "-p", PASSWORD, registry.host)
     assert "Using --password via the CLI is insecure" in told.err and IN_CLEAR in told.err

@@ -59,6 +59,9 @@ def _finish(call: Call, auth: Json) -> int:
         in_clear = store(settings, auth["serveraddress"], auth)
     except HelperFailed as error:
         raise Failure(f"Error saving credentials: {error}") from error
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise Failure(f"Error saving credentials: write {settings.path}: {reason}") from error
     if in_clear:
         warn(CLEAR_TEXT.format(path=settings.path))
     say(answer.get("Status") or "Login Succeeded")
@@ -72,13 +75,20 @@ def _given(call: Call) -> tuple[str, str]:
     if call.flag("password-stdin"):
         if not user:
             raise Failure("the --password-stdin option requires --username to be set")
-        return user, sys.stdin.read().rstrip("\r\n")
+        return user, _piped()
     for flag in ("username", "password"):
         if call.given(flag) and not call.text(flag).strip():
             raise Failure(f"{flag} is empty")
     if password:
         warn(INSECURE)
     return user, password
+
+
+def _piped() -> str:
+    try:
+        return sys.stdin.buffer.read().decode().rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise Failure("the password on standard input is not UTF-8 text") from error
 
 
 def _asked(user: str, password: str, known: str) -> tuple[str, str]:

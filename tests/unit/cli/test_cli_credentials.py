@@ -99,11 +99,22 @@ def test_registry_tokens_go_on_as_they_are(tmp_path: Path) -> None:
     assert lookup(kept, "empty") == {}
 
 
-@pytest.mark.parametrize("auth", ["%%%", b64encode(b"\xff\xfe").decode()])
-def test_an_entry_that_is_none(auth: str, tmp_path: Path) -> None:
+def test_names_and_passwords_may_be_written_plainly(tmp_path: Path) -> None:
+    kept = settings(tmp_path, auths={"r": {"username": "me", "password": "pw", "email": "me@r"}})
+    assert lookup(kept, "r") == {"serveraddress": "r", "username": "me", "password": "pw"}
+
+
+NO_ENTRIES = [{"auth": "%%%"}, {"auth": b64encode(b"\xff\xfe").decode()}, {"auth": 5}, {"identitytoken": ["t"]}, "x", 7]
+
+
+@pytest.mark.parametrize("entry", NO_ENTRIES, ids=str)
+def test_an_entry_that_is_none(entry: object, tmp_path: Path) -> None:
     with pytest.raises(InvalidArgument, match="the stored credentials of r are not valid"):
-        lookup(settings(tmp_path, auths={"r": {"auth": auth}}), "r")
-    assert usable(settings(tmp_path, auths={"r": {"auth": auth}}), "r") == {}
+        lookup(settings(tmp_path, auths={"r": entry}), "r")
+    assert usable(settings(tmp_path, auths={"r": entry}), "r") == {}
+    kept = settings(tmp_path, auths={"r": entry})
+    store(kept, "r", {"username": "me", "password": "pw"})
+    assert lookup(kept, "r")["username"] == "me", "logging in again mends it"
 
 
 @pytest.mark.parametrize("name", ["r", "https://r", "http://r", "https://r/", "https://r/v2/"])
@@ -138,7 +149,13 @@ def test_a_helper_of_one_registry(tmp_path: Path, helper: Path) -> None:
     [
         ("fail", "error getting credentials - err: exit status 1, out: `out of order`"),
         ("silent", "error getting credentials - err: exit status 3, out: ``"),
+        ("killed", "error getting credentials - err: signal: killed, out: ``"),
         ("garbage", "error getting credentials - err: docker-credential-test did not answer with JSON, out: ``"),
+        (
+            "kinds",
+            "error getting credentials - err: docker-credential-test answered with what is no user name and secret, "
+            "out: ``",
+        ),
     ],
 )
 def test_a_helper_that_fails(behave: str, message: str, tmp_path: Path, helper: Path) -> None:
@@ -179,7 +196,10 @@ def test_the_header() -> None:
     assert json.loads(urlsafe_b64decode(header({"username": "é?>"}))) == {"username": "é?>"}
 
 
-@pytest.mark.parametrize("text", ["{", "[]"])
+BROKEN = ["{", "[]", '{"auths": [1]}', '{"auths": "x"}', '{"credHelpers": ["x"]}', '{"credsStore": 5}']
+
+
+@pytest.mark.parametrize("text", BROKEN)
 def test_a_broken_file(text: str, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(InvalidArgument, match="loading config file"):
