@@ -191,8 +191,10 @@ async def test_robots(house: House) -> None:
     assert (await house.request(robot, "PATCH", f"/api/v1/users/{made['name']}", {"password": "x"}))[0] == 403
     assert "secret" not in json.dumps((await house("ann", "GET", "projects/team/robots"))[1])
     assert (await house("bob", "GET", "projects/team/robots"))[0] == 403
-    more = {"roles": {"other": "admin"}}
-    assert (await house("ann", "PATCH", "projects/team/robots/deploy", more))[0] == 400
+    status, changed = await house("ann", "PATCH", "projects/team/robots/deploy", {"role": "writer", "expires": 1 << 40})
+    assert (status, changed["roles"], changed["expires"]) == (200, {"team": "writer"}, 1 << 40)
+    for more in ({"roles": {"other": "admin"}}, {"password": "x"}, {"admin": True}, {"role": "king"}, {"expires": -1}):
+        assert (await house("ann", "PATCH", "projects/team/robots/deploy", more))[0] == 400
     assert (await house("ann", "DELETE", "projects/team/robots/robot$other+x"))[0] == 403
     assert (await house("ann", "DELETE", "projects/team/robots/deploy"))[0] == 204
     assert (await house.request(robot, "GET", "/v2/team/site/tags/list"))[0] == 401

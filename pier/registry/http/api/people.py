@@ -5,12 +5,13 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from pier.errors import InvalidArgument, NotFound
+from pier.errors import NotFound
 from pier.registry.access import accounts
 from pier.registry.http.api.asking import Ask
 from pier.registry.http.replies import document, reply
-from pier.registry.model import User
+from pier.registry.model import Role, User
 from pier.registry.refusals import Code, Refusal
+from pier.registry.settings import Count
 
 _FRESH = {"Cache-Control": "no-store"}
 
@@ -28,7 +29,7 @@ class _Changes(msgspec.Struct, forbid_unknown_fields=True):
     password: str | None = None
     admin: bool | None = None
     disabled: bool | None = None
-    expires: int | None = None
+    expires: Count | None = None
     roles: dict[str, str] | None = None
 
     @property
@@ -36,10 +37,16 @@ class _Changes(msgspec.Struct, forbid_unknown_fields=True):
         return (self.admin, self.disabled, self.expires, self.roles) == (None, None, None, None)
 
 
+class _RobotChanges(msgspec.Struct, forbid_unknown_fields=True):
+    role: Role | None = None
+    disabled: bool | None = None
+    expires: Count | None = None
+
+
 class _NewRobot(msgspec.Struct, forbid_unknown_fields=True):
     name: str
     role: str = "writer"
-    expires: int = 0
+    expires: Count = 0
 
 
 def shown(user: User) -> dict[str, Any]:
@@ -139,9 +146,9 @@ async def add_robot(ask: Ask) -> web.StreamResponse:
 async def change_robot(ask: Ask) -> web.StreamResponse:
     project, name = ask.words
     ask.lead(project)
-    changes = await ask.body(_Changes)
-    if changes.password is not None or changes.admin is not None:
-        raise InvalidArgument("of a robot only roles, disabled and expires can be changed")
+    given = await ask.body(_RobotChanges)
+    roles = {project: str(given.role)} if given.role else None
+    changes = _Changes(disabled=given.disabled, expires=given.expires, roles=roles)
     return await _change(ask, _robot(project, name), changes)
 
 
