@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -21,8 +20,9 @@ from pier.linux import memory
 from pier.metadata.registry.opening import open_records
 from pier.registry.access.gate import Gate
 from pier.registry.builds.choosing import check as check_builds
+from pier.registry.builds.credentials import check_files
 from pier.registry.builds.perform import Builds
-from pier.registry.builds.tokens import token_of
+from pier.registry.builds.tokens import Tokens
 from pier.registry.configuration import load
 from pier.registry.deps import Registry
 from pier.registry.hooks.deliver import Webhooks
@@ -100,6 +100,7 @@ async def wire(settings: Settings) -> Instance:
         replications = Replications(registry)
         cache = Cache(registry) if settings.upstream else None
         check_builds(settings)
+        check_files(settings)
         gate = await open_gate(registry)
     except PierError:
         await storage.stop()
@@ -152,9 +153,9 @@ def _do_jobs(instance: Instance, gate: Gate, webhooks: Webhooks, replications: R
         instance.periodic.append(Periodic("schedules", schedule.EVERY, schedule.Schedule(registry).look))
         instance.stops.append(replications.stop)
     if settings.build:
-        builds = Builds(registry, partial(token_of, gate))
+        builds = Builds(registry, Tokens(gate))
         instance.app.pages[HOOKS] = BuildHooks(registry, gate, settings.build).answer
-        instance.working.append(builds.worker.run)
+        instance.working.append(builds.run)
 
 
 def _root(settings: Settings) -> Path:

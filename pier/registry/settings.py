@@ -72,6 +72,15 @@ class Replication(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     referrers: bool = True
 
 
+class Base(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[[build.bases]]``: a registry (``ghcr.io``, ``docker.io``, ``HOST:PORT``) whose images a build begins from."""
+
+    registry: Annotated[str, Meta(pattern=r"^[A-Za-z0-9.-]+(:\d{1,5})?$")]
+    username: str
+    password: str = ""
+    password_file: str = ""
+
+
 class Build(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[[build]]``: an image of a Git repository, made by ``engine`` when ``POST /hooks/NAME`` says that it changed.
 
@@ -79,10 +88,25 @@ class Build(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ``{short}``, ``{branch}`` and ``{tag}`` are the commit's; what is said of a branch alone is left out of a tag's
     image. ``secret`` is the webhook's. ``push_to``: how the engine reaches this registry (default: as it listens).
     ``pull``: look for newer base images each time. ``timeout``: seconds that it may take.
+
+    With a ``git_password`` or a ``git_key_file`` this registry fetches the repository itself, and sends the engine its
+    files: over HTTPS (``git_ca_file``: who vouches for the server, instead of the system's authorities), or over SSH
+    from a server whose key is in ``git_known_hosts_file``. ``git_size``: bytes that it may take here meanwhile.
+
+    ``bases``: with which names and passwords the engine pulls base images; ``reads``: globs of what it may pull from
+    this registry (default: the image's project). ``engine_certs``: a folder with ca.pem, cert.pem and key.pem for an
+    engine that speaks TLS, as Docker's DOCKER_CERT_PATH.
     """
 
     name: Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9._-]{0,62}$")]
     repository: Annotated[str, Meta(pattern=r"^((https?|ssh|git)://[^\s#]+|[A-Za-z0-9_-]+@[A-Za-z0-9.-]+:[^\s#]+)$")]
+    git_username: Annotated[str, Meta(pattern=r"^[^\x00-\x1f:]*$")] = ""
+    git_password: str = ""
+    git_password_file: str = ""
+    git_ca_file: str = ""
+    git_key_file: str = ""
+    git_known_hosts_file: str = ""
+    git_size: Positive = 2_000_000_000
     branch: str = ""
     git_tags: Texts = ()
     folder: Annotated[str, Meta(pattern=r"^[^#:]*$")] = ""
@@ -94,7 +118,10 @@ class Build(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     tags: Texts = ("latest",)
     secret: str = ""
     secret_file: str = ""
-    engine: Annotated[str, Meta(pattern=r"^(unix:///|(tcp|http)://[^/@?#]+$)")] = "unix:///var/run/docker.sock"
+    engine: str = "unix:///var/run/docker.sock"
+    engine_certs: str = ""
+    bases: tuple[Base, ...] = ()
+    reads: Texts = ()
     push_to: Annotated[str, Meta(pattern=r"^([A-Za-z0-9.-]+(:\d{1,5})?)?$")] = ""
     pull: bool = False
     timeout: Positive = 3600

@@ -120,7 +120,9 @@ class Doorkeeper:
         if not token.name:
             return Asker(await self._people.nobody(), self._people, token.grants)
         if self._tokens.is_own(token):
-            roles: dict[str, Role] = {each.name: "writer" for each in token.grants}
+            roles: dict[str, Role] = {
+                each.name: "writer" if "push" in each.actions else "reader" for each in token.grants
+            }
             return Asker(Rights(token.name, roles=roles), self._people, token.grants)
         account = await self._people.account(token.name)
         if account is None or self._tokens.mark(token.name, account.secret) != token.mark:

@@ -5,6 +5,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
 from typing import Final
 
 import msgspec
@@ -55,7 +56,12 @@ def covers(grants: Sequence[Grant], action: Action, repository: str) -> bool:
             return True
         case "catalog":
             return any(each.type == "registry" and "*" in each.actions for each in grants)
-    return any(each.type == "repository" and each.name == repository and action in each.actions for each in grants)
+    return any(each.type == "repository" and _is(each.name, repository) and action in each.actions for each in grants)
+
+
+def _is(name: str, repository: str) -> bool:
+    """A glob stands in tokens that this registry gives by itself alone: nobody can ask for one (:func:`parse`)."""
+    return name == repository or ("*" in name and fnmatchcase(repository, name))
 
 
 def wanted(needs: Iterable[Need]) -> str:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pier.errors import InvalidArgument
 from pier.oci.platform import parse_platform
 from pier.registry import names
+from pier.registry.builds.checking import check_bases, check_engine, check_git
 from pier.registry.builds.payload import Push
 from pier.registry.refusals import Refusal
 from pier.registry.settings import Build, Settings
@@ -73,6 +74,9 @@ def _check(rule: Build, settings: Settings) -> None:
         raise InvalidArgument("it names a platform twice")
     names.repository(rule.image)
     _check_repository(rule.repository)
+    check_git(rule)
+    check_engine(rule)
+    check_bases(rule)
     for text in rule.tags:
         _check_tag(text)
 
@@ -83,7 +87,7 @@ def _check_repository(url: str) -> None:
         return
     parts = urlsplit(url)
     if parts.password is not None or (parts.username and parts.scheme != "ssh"):
-        raise InvalidArgument("a repository's URL takes no password: engines have no place for it in POST /build")
+        raise InvalidArgument("a repository's URL takes no password: say git_username and git_password_file")
     if parts.scheme in ("http", "https") and not parts.path.endswith(".git"):
         raise InvalidArgument(f"a repository's URL ends with .git: {url}")
 

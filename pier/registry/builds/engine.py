@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 from urllib.parse import quote
@@ -11,6 +11,10 @@ import aiohttp
 import msgspec
 
 from pier.errors import PierError, Unavailable
+from pier.registry.builds import enginetls
+from pier.registry.builds.failed import BuildFailed
+from pier.registry.settings import Build
+from pier.registry.threads import hop
 
 _CONNECT: Final = 10.0
 _CLEANING: Final = aiohttp.ClientTimeout(total=20)
@@ -19,20 +23,27 @@ _BUSY: Final = frozenset({502, 503, 504})
 Say = Callable[[str], None]
 
 
-class BuildFailed(PierError):
-    """The engine has said no; asking again would not help. The message is the engine's last line."""
-
-
 class Engine:
     """One conversation. Whoever is cancelled cancels what the engine does: it ends with the connection."""
 
     def __init__(self, http: aiohttp.ClientSession) -> None:
         self._http = http
 
-    async def build(self, query: Mapping[str, str], names: Sequence[str], say: Say) -> None:
-        """``names`` are given to the image. Raises BuildFailed, Unavailable."""
+    async def build(
+        self,
+        query: Mapping[str, str],
+        names: Sequence[str],
+        bases: str,
+        context: AsyncIterable[bytes] | None,
+        say: Say,
+    ) -> None:
+        """``names`` are given to the image. ``bases``: the header X-Registry-Config. Raises BuildFailed, Unavailable.
+
+        ``context`` is a tar archive; None where the engine itself fetches what the query says.
+        """
         pairs = [*query.items(), *(("t", name) for name in names)]
-        await self._tell("POST", "/build", pairs, {"Content-Type": "application/x-tar"}, say)
+        headers = {"Content-Type": "application/x-tar", "X-Registry-Config": bases}
+        await self._tell("POST", "/build", pairs, headers, say, context)
 
     async def push(self, name: str, token: str, say: Say) -> None:
         """``name`` has a tag. Raises BuildFailed, Unavailable."""
@@ -59,10 +70,16 @@ class Engine:
             raise _unavailable(error) from error
 
     async def _tell(
-        self, method: str, path: str, query: Sequence[tuple[str, str]], headers: Mapping[str, str], say: Say
+        self,
+        method: str,
+        path: str,
+        query: Sequence[tuple[str, str]],
+        headers: Mapping[str, str],
+        say: Say,
+        data: AsyncIterable[bytes] | None = None,
     ) -> None:
         try:
-            async with self._http.request(method, path, params=list(query), headers=headers) as answer:
+            async with self._http.request(method, path, params=list(query), headers=headers, data=data) as answer:
                 if answer.status != 200:
                     raise _refused(answer.status, await answer.content.read(_LONGEST))
                 async for line in _lines(answer.content):
@@ -72,17 +89,25 @@ class Engine:
 
 
 @asynccontextmanager
-async def connected(address: str) -> AsyncIterator[Engine]:
-    """``unix:///path``, ``tcp://host:port`` or ``http://host:port``. Nothing is asked yet."""
+async def connected(rule: Build) -> AsyncIterator[Engine]:
+    """The rule's: ``unix:///path``, ``tcp://host:port``, with ``engine_certs`` over TLS. Nothing is asked yet.
+
+    Raises BuildFailed for certificates that cannot be used.
+    """
+    address = rule.engine
+    tls = await hop(None, enginetls.context, rule.engine_certs) if rule.engine_certs else None
     unix = address.removeprefix("unix://") if address.startswith("unix://") else ""
-    base = "http://engine" if unix else address.replace("tcp://", "http://", 1)
-    connector = aiohttp.UnixConnector(unix) if unix else aiohttp.TCPConnector()
+    base = "http://engine" if unix else f"http{'s' if tls else ''}://{address.partition('://')[2]}"
+    connector = aiohttp.UnixConnector(unix) if unix else aiohttp.TCPConnector(ssl=tls or True)
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT)
     async with aiohttp.ClientSession(base, connector=connector, timeout=timeout) as http:
         yield Engine(http)
 
 
-def _unavailable(error: Exception) -> Unavailable:
+def _unavailable(error: Exception) -> PierError:
+    """Unavailable; BuildFailed where the certificates do not fit: no time mends that."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
+        return BuildFailed(f"the engine's certificate is not what ca.pem of engine_certs vouches for: {error}")
     return Unavailable(f"the engine does not answer: {type(error).__name__}: {error}")
 
 

@@ -9,7 +9,7 @@ import msgspec
 from pier.errors import PierError
 from pier.oci import mediatypes
 from pier.oci.platform import parse_platform
-from pier.registry.builds.engine import BuildFailed
+from pier.registry.builds.failed import BuildFailed
 from pier.registry.builds.tokens import name_of
 from pier.registry.deps import Registry
 from pier.registry.manifests.delete import delete

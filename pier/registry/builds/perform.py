@@ -1,23 +1,27 @@
 """Builds: of each rule one at a time, told to an engine, which pushes here what it has built."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
+from pathlib import Path
 from typing import Final, Literal
 
 import msgspec
 
 from pier.errors import PierError
 from pier.log import Logger
-from pier.registry.builds.engine import BuildFailed
+from pier.registry.builds.failed import BuildFailed
 from pier.registry.builds.making import Making
+from pier.registry.builds.rooms import sweep
 from pier.registry.builds.runlog import RunLog
 from pier.registry.builds.tasks import FAMILY, Task, alone, is_old, replaced, run_of, task_of
+from pier.registry.builds.tokens import Tokens
 from pier.registry.deps import Registry
 from pier.registry.jobs import Kind, Worker
 from pier.registry.model import Job, Run
 from pier.registry.settings import Build
+from pier.registry.threads import hop
 
 _ATTEMPTS: Final = 8
 _LONGEST_PAUSE: Final = 300
@@ -27,17 +31,20 @@ _STOPPED: Final = "the registry was stopped; it is built again"
 _LONGEST_NOTE: Final = 1000
 _log: Final = Logger("pier.registry")
 
-Token = Callable[[Build], str]
-"""Makes what an engine shows us when it pushes the image of a build."""
-
 
 class Builds:
-    """``worker`` has to run."""
+    """``run`` has to run."""
 
-    def __init__(self, registry: Registry, token: Token) -> None:
+    def __init__(self, registry: Registry, tokens: Tokens) -> None:
         self._registry = registry
-        self._token = token
-        self.worker = Worker(registry, FAMILY, {rule.name: self._kind(rule) for rule in registry.settings.build})
+        self._tokens = tokens
+        self._worker = Worker(registry, FAMILY, {rule.name: self._kind(rule) for rule in registry.settings.build})
+
+    async def run(self) -> None:
+        """Until cancelled. First what a process that was killed has left is removed."""
+        with suppress(OSError):
+            await hop(None, sweep, Path(self._registry.settings.root))
+        await self._worker.run()
 
     def _kind(self, rule: Build) -> Kind:
         perform, give_up = partial(self._perform, rule), partial(self._give_up, rule)
@@ -61,8 +68,7 @@ class Builds:
         _log.info("a build begins", name=rule.name, subject=run.subject, run=run.id)
         try:
             async with self._noting(run, log), asyncio.timeout(rule.timeout):
-                token = partial(self._token, rule)
-                names = await Making(self._registry, rule, run.id, token, log.add).make(task)
+                names = await Making(self._registry, rule, run.id, self._tokens, log.add).make(task)
         except BuildFailed as error:
             await self._end(run, log, "failed", error.message)
         except TimeoutError:

@@ -124,9 +124,17 @@ async def test_a_secret_in_a_file(tmp_path: Path) -> None:
     [
         ({"secret": ""}, "build app: it needs a secret"),
         ({"name": "App"}, "settings: Expected `str` matching regex"),
-        ({"engine": "ssh://host"}, "settings: Expected `str` matching regex"),
+        ({"engine": "ssh://host"}, "build app: an engine over ssh:// is not possible: have its socket forwarded"),
         ({"repository": "/etc"}, "settings: Expected `str` matching regex"),
         ({"repository": "https://me:word@host/x.git"}, "build app: a repository's URL takes no password"),
+        (
+            {"git_username": "me", "git_password_file": "/nowhere/token"},
+            "build app: cannot read the git_password_file /nowhere/token: no such file or directory",
+        ),
+        (
+            {"engine": "tcp://host:2376", "engine_certs": "/nowhere"},
+            "build app: cannot read the ca.pem of engine_certs /nowhere/ca.pem: no such file or directory",
+        ),
         ({"colour": "red"}, "settings: Object contains unknown field `colour`"),
     ],
 )

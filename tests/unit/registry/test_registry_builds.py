@@ -7,7 +7,8 @@ import pytest
 
 from pier.errors import Forbidden, InvalidArgument, Unauthorized
 from pier.registry.builds import choosing
-from pier.registry.builds.engine import BuildFailed, say_line
+from pier.registry.builds.engine import say_line
+from pier.registry.builds.failed import BuildFailed
 from pier.registry.builds.payload import Nothing, Push, push, read
 from pier.registry.builds.runlog import RunLog
 from pier.registry.builds.signature import check_signature, check_token

@@ -1,0 +1,100 @@
+"""The commit that was pushed, fetched here: for repositories that only people with credentials may read."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pier.linux.files import open_in_root
+from pier.linux.trees import remove_tree
+from pier.registry.builds.credentials import git_secret
+from pier.registry.builds.failed import BuildFailed
+from pier.registry.builds.gitconfig import config, environment, origin
+from pier.registry.builds.gitrun import Git, GitFailed
+from pier.registry.builds.gitsaid import failure, hidden, not_given
+from pier.registry.builds.rooms import room
+from pier.registry.builds.tasks import Task
+from pier.registry.settings import Build
+from pier.registry.threads import hop
+
+_HERE: Final = "refs/pier/built"
+_FETCH: Final = ("fetch", "--quiet", "--no-tags", "--force", "--no-write-fetch-head")
+_SUBMODULES: Final = ("submodule", "--quiet", "update", "--init", "--recursive", "--force")
+_LATEST: Final = 1 << 33
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """``folder`` is the build's context; ``time`` the commit's, in seconds since 1970."""
+
+    folder: Path
+    time: int
+
+
+@asynccontextmanager
+async def checked_out(root: Path, rule: Build, task: Task) -> AsyncIterator[Checkout]:
+    """Within, its files are in a folder below ``root``. Raises BuildFailed, Unavailable, NoSpace."""
+    secret = await hop(None, git_secret, rule)
+    async with room(root) as place:
+        tree, file = place / "tree", place / "config"
+        tree.mkdir()
+        file.write_text(config(rule))
+        git = Git(environment(rule, os.environ, str(file), secret), tree, rule.git_size)
+        try:
+            time = await _fetch(git, rule, task)
+        except GitFailed as error:
+            raise failure(rule, hidden(error.errors, secret[1])) from error
+        await hop(None, git.look)
+        await hop(None, remove_tree, tree / ".git")
+        yield Checkout(await hop(None, _inside, tree, rule.folder), time)
+
+
+async def _fetch(git: Git, rule: Build, task: Task) -> int:
+    """Fill its folder; the commit's time."""
+    await git("init", "--quiet", "--template=")
+    with (git.folder / ".git" / "config").open("a") as file:
+        file.write(origin(rule))
+    commit = await _get(git, rule, task)
+    await git("checkout", "--quiet", "--detach", commit)
+    if (git.folder / ".gitmodules").is_file() and not (git.folder / ".gitmodules").is_symlink():
+        await _submodules(git)
+    time = int(await git("show", "-s", "--format=%ct", commit))
+    return min(max(time, 0), _LATEST)
+
+
+async def _get(git: Git, rule: Build, task: Task) -> str:
+    """Bring one commit; where the server gives none by its number, all that leads to the ref that it was pushed to."""
+    try:
+        await git(*_FETCH, "--depth=1", "origin", f"+{task.commit or task.ref}:{_HERE}")
+        return task.commit or await git("rev-parse", "--verify", f"{_HERE}^{{commit}}")
+    except GitFailed as error:
+        if not not_given(error.errors):
+            raise
+    await git(*_FETCH, "origin", f"+{task.ref}:{_HERE}")
+    try:
+        return await git("rev-parse", "--verify", "--quiet", f"{task.commit or _HERE}^{{commit}}")
+    except GitFailed as error:
+        raise BuildFailed(f"{rule.repository} has no commit {task.commit} in {task.ref}") from error
+
+
+async def _submodules(git: Git) -> None:
+    """Theirs may be servers that give no single commit."""
+    try:
+        await git(*_SUBMODULES, "--depth=1")
+    except GitFailed:
+        await hop(None, remove_tree, git.folder / ".git" / "modules")
+        await git(*_SUBMODULES)
+
+
+def _inside(tree: Path, folder: str) -> Path:
+    """Wherever links of the tree lead: not out of it. Raises BuildFailed."""
+    try:
+        descriptor = open_in_root(tree, folder, os.O_PATH | os.O_DIRECTORY)
+    except OSError as error:
+        raise BuildFailed(f"folder {folder} of the repository: {os.strerror(error.errno or 0).lower()}") from error
+    try:
+        return Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+    finally:
+        os.close(descriptor)
