@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from pier.daemon.ending import LONGEST, Ending, cancel
 from pier.daemon.notify import notify
 from pier.errors import InvalidArgument, Unavailable
 from pier.log import Logger
@@ -43,7 +44,10 @@ class Instance:
 
 
 async def serve(instance: Instance, began: float) -> None:
-    """Until SIGTERM or SIGINT. Raises Unavailable where an address is taken."""
+    """Until SIGTERM or SIGINT. Raises Unavailable where an address is taken.
+
+    However it ends: what goes on after that, the caller's part included, has :data:`LONGEST` seconds.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -59,17 +63,18 @@ async def serve(instance: Instance, began: float) -> None:
         listening.append(await _listen(settings.metrics_listen, figures, None))
     working = [asyncio.create_task(each.run(), name=each.name) for each in instance.periodic]
     working += [asyncio.create_task(work()) for work in instance.working]
+    ending = Ending()
     try:
         addresses = ",".join(_shown(each) for each in listening)
         _log.info("ready", addresses=addresses, tls=tls is not None, seconds=round(time.monotonic() - began, 3))
         notify("READY=1")
         await stop.wait()
+        ending.within(settings.stop_wait + LONGEST)
         await _end(instance, listening, server)
         await figures.shutdown(0)
     finally:
-        for task in (*working, *reloading):
-            task.cancel()
-        await asyncio.gather(*working, *reloading, return_exceptions=True)
+        ending.within(LONGEST)
+        await cancel((*working, *reloading))
 
 
 async def _end(instance: Instance, listening: Sequence[asyncio.Server], server: Server) -> None:

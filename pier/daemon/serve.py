@@ -19,6 +19,7 @@ from pier.api.app import make_server
 from pier.api.server import Server
 from pier.daemon import instance, reload
 from pier.daemon.config import Config
+from pier.daemon.ending import LONGEST, Ending
 from pier.daemon.listeners import Listener, open_listeners
 from pier.daemon.notify import notify
 from pier.daemon.wiring import Daemon, wire
@@ -58,16 +59,18 @@ async def _serve(config: Config) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    ending = Ending()
     daemon = await wire(config)
     loop.add_signal_handler(signal.SIGHUP, reload.reload, daemon)
     try:
         await daemon.start()
-        await _accept(config, daemon, stop, began)
+        await _accept(config, daemon, stop, ending, began)
     finally:
+        ending.within(LONGEST)
         await daemon.stop()
 
 
-async def _accept(config: Config, daemon: Daemon, stop: asyncio.Event, began: float) -> None:
+async def _accept(config: Config, daemon: Daemon, stop: asyncio.Event, ending: Ending, began: float) -> None:
     listeners = open_listeners(config)
     server = make_server(daemon.services)
     try:
@@ -78,13 +81,15 @@ async def _accept(config: Config, daemon: Daemon, stop: asyncio.Event, began: fl
         )
         notify("READY=1")
         await stop.wait()
+        patience = daemon.config["shutdown-timeout"]
+        ending.within(2 * patience + LONGEST)  # the framework waits twice: for answers, and for what breaks them off
         _log.info("stopping; containers go on running")
         notify("STOPPING=1")
         for each in accepting:
             each.close()
         daemon.services.events.close()
         server.hang_up()
-        await server.shutdown(daemon.config["shutdown-timeout"])
+        await server.shutdown(patience)
     finally:
         for listener in listeners:
             listener.close()

@@ -141,7 +141,7 @@ class Copier:
         await self.target.make_room(target, lacking)
         keeping = asyncio.create_task(self._keep(target, needed))
         try:
-            await _together([self._blob(name, each, each.digest in elsewhere) for each in lacking])
+            await together([self._blob(name, each, each.digest in elsewhere) for each in lacking])
         finally:
             keeping.cancel()
             await asyncio.gather(keeping, return_exceptions=True)
@@ -174,20 +174,29 @@ class Copier:
             yield piece
 
 
-async def _together(works: list[Coroutine[Any, Any, None]]) -> None:
-    """Some at once. The first that fails ends the others, and is what is raised."""
+async def together(works: list[Coroutine[Any, Any, None]]) -> None:
+    """Some at once. The first that fails ends the others, and is what is raised.
+
+    No task group: one that is cancelled while it ends because of a failure raises the failure alone (before Python
+    3.13), and whoever copies went on with the next image.
+    """
+    if not works:
+        return
     room = asyncio.Semaphore(_BLOBS_AT_ONCE)
 
     async def one(work: Coroutine[Any, Any, None]) -> None:
         async with room:
             await work
 
+    going = [asyncio.create_task(one(work)) for work in works]
     try:
-        async with asyncio.TaskGroup() as group:
-            for work in works:
-                group.create_task(one(work))
-    except BaseExceptionGroup as failures:
-        raise failures.exceptions[0] from failures
+        ended, _ = await asyncio.wait(going, return_when=asyncio.FIRST_EXCEPTION)
+        failures = [error for task in ended if (error := task.exception())]
     finally:
+        for task in going:
+            task.cancel()
+        await asyncio.gather(*going, return_exceptions=True)
         for work in works:
             work.close()
+    if failures:
+        raise failures[0]
