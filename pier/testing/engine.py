@@ -11,6 +11,7 @@ The exec root is short and outside ``folder``: the paths of sockets are limited 
 import http.client
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -46,7 +47,7 @@ class RunningEngine:
         self.bridge = f"pt{unique}"
         self.log = folder / "pierd.log"
         self.flags = tuple(flags)
-        self._bip = f"10.{_FIRST_SUBNET + int(unique[2:4], 16) % _SUBNETS}.{int(unique[:2], 16)}.1/24"
+        self._bip = f"{_free_subnet()}.1/24"
         self._child: Child | None = None
 
     @property
@@ -181,6 +182,15 @@ def _unmount_below(*folders: Path) -> None:
     for target in reversed(targets):
         if any(Path(target).is_relative_to(folder) for folder in folders):
             mount.unmount(Path(target), detach=True)
+
+
+def _free_subnet() -> str:
+    """The first three numbers of one that nothing on this host has a route to."""
+    routes = Path("/proc/net/route").read_text()
+    while True:
+        second, third = _FIRST_SUBNET + random.randrange(_SUBNETS), random.randrange(256)
+        if f"\t00{third:02X}{second:02X}0A\t" not in routes:
+            return f"10.{second}.{third}"
 
 
 @contextmanager

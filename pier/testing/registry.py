@@ -13,6 +13,7 @@ import random
 import signal
 import socket
 import threading
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ PASSWORD: Final = "sekret"
 _HTPASSWD: Final = f"{USER}:$2y$05$GTtJ6nkn1Se4lZKDCUJtieNr5JDi4ZiRBMfBiZyaZD1HWG/.rYtlC\n"
 _READY: Final = b"listening on"
 _PORTS: Final = range(20_000, 32_768)  # the kernel gives those from 32,768, net.ipv4.ip_local_port_range
+_RESERVATIONS: Final = 200
+_reserved: deque[int] = deque()
 PATIENCE: Final = 60.0
 """Seconds that a program may take to listen: a busy machine needs ten times what an idle one does."""
 
@@ -41,12 +44,25 @@ class Distribution:
 
 
 def free_port(address: str = "127.0.0.1", kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """A port that nobody has, none of those that the kernel gives: no client takes it before the server does."""
+    """A port that nobody has, none of those that the kernel gives: no client takes it before the server does.
+
+    Nor do other tests on this host, side by side with this one, until this process has asked for many more.
+    """
     while True:
         port = random.choice(_PORTS)
         with socket.socket(socket.AF_INET, kind) as probe, contextlib.suppress(OSError):
             probe.bind((address, port))
+            _reserve(port)
             return port
+
+
+def _reserve(port: int) -> None:
+    """By a name that one process can have, and that goes with it (unix(7), abstract). OSError: another has it."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as name:
+        name.bind(f"\0pier-test-port-{port}")
+        _reserved.append(name.detach())
+    if len(_reserved) > _RESERVATIONS:
+        os.close(_reserved.popleft())
 
 
 @asynccontextmanager

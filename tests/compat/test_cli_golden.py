@@ -24,7 +24,7 @@ def furnished(session_cli: Docker, pier: Pier) -> Iterator[None]:
     cli = session_cli
     cli("image", "prune", "-f")
     pier("builder", "prune", "-af")
-    ports = ("-p", "127.0.0.1:28081:80", "-p", "127.0.0.1:29000-29002:9000-9002/udp", "--expose", "77")
+    ports = ("-p", "127.0.0.1:18081:80", "-p", "127.0.0.1:19000-19002:9000-9002/udp", "--expose", "77")
     shell = "echo out; echo err >&2; exec sleep 3600"
     cli("run", "-d", "--name", "golden-up", *ports, "-l", "a=b", "-l", "c=d", IMAGE, "sh", "-c", shell)
     cli("run", "--name", "golden-down", IMAGE, "sh", "-c", "exit 3", code=3)

@@ -1,5 +1,6 @@
 """Two daemons on one host never touch each other's objects, firewall table, bridge or cgroups."""
 
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,9 +41,8 @@ def nft(*args: str) -> str:
 
 
 def tables_of(host: Host) -> set[str]:
-    """Pier's tables that speak of this daemon's bridge."""
-    own = [table for table in nft("list", "tables").splitlines() if "pier" in table]
-    return {table for table in own if host.daemon.bridge in nft("list", *table.split())}
+    """Pier's tables that are named for this daemon's bridge: those of others come and go meanwhile."""
+    return {table for table in nft("list", "tables").splitlines() if host.daemon.bridge in table}
 
 
 def cgroup_of(host: Host, name: str) -> list[str]:
@@ -114,7 +114,7 @@ def test_a_daemon_without_containers_leaves_no_trace(start_engine: Start) -> Non
     assert tables_of(host)
     full = host.cli("inspect", "-f", "{{.Id}}", "web").out
     host.cli("rm", "-f", "web")
-    eventually(lambda: not list(Path("/sys/fs/cgroup").rglob(f"*{full}*")), "the cgroup goes")
+    eventually(lambda: not groups(full), "the cgroup goes")
     assert full not in Path("/proc/self/mountinfo").read_text()
     host.daemon.stop()
     assert host.daemon.bridge not in nft("list", "ruleset")
@@ -122,7 +122,11 @@ def test_a_daemon_without_containers_leaves_no_trace(start_engine: Start) -> Non
     assert not left_cgroups(host)
 
 
-def left_cgroups(host: Host) -> list[Path]:
+def left_cgroups(host: Host) -> list[str]:
     """The groups of a daemon are below one that is named for its root."""
-    name = cgroup_parent(host.daemon.root).lstrip("/")
-    return list(Path("/sys/fs/cgroup").rglob(name))
+    return groups(cgroup_parent(host.daemon.root).lstrip("/"))
+
+
+def groups(name: str) -> list[str]:
+    """Control groups that have ``name`` in theirs; those of others may go while they are walked over."""
+    return [path for path, _, _ in os.walk("/sys/fs/cgroup") if name in os.path.basename(path)]
