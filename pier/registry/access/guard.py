@@ -19,6 +19,8 @@ from pier.registry.principal import Action, Caller, Need, Refused
 from pier.registry.refusals import Code, Refusal
 
 _ORIGIN: Final = re.compile(r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?")
+_NOBODY: Final = base64.b64encode(b":").decode()
+"""What dockerd's search says where nobody has logged in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,8 @@ class Doorkeeper:
         try:
             match kind.lower():
                 case "":
+                    return Asker(await self._people.nobody(), self._people)
+                case "basic" if value.strip() == _NOBODY:
                     return Asker(await self._people.nobody(), self._people)
                 case "basic":
                     asker = await self._by_password(caller, value)

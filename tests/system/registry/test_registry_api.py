@@ -238,6 +238,14 @@ async def test_search(house: House) -> None:
     assert (await house("", "GET", "search?q=&n=0"))[0] == 400
 
 
+async def test_dockerd_searches_for_who_has_not_logged_in(house: House) -> None:
+    """It sends an empty name and an empty password then, to a registry over HTTPS."""
+    nobody = {"Authorization": "Basic Og=="}
+    status, found = await house.request(nobody, "GET", "/v1/search?q=site&n=25")
+    assert (status, [each["name"] for each in found["results"]]) == (200, ["site/docs"])
+    assert (await house.request(nobody, "GET", "/v2/team/site/tags/list"))[0] == 401
+
+
 @pytest.mark.parametrize("path", ["", "nonsense", "users/a/b", "projects/%00", "repositories", "users/"])
 async def test_paths_that_lead_nowhere(path: str, house: House) -> None:
     assert (await house("root", "DELETE", path))[0] in (404, 405)
