@@ -50,7 +50,7 @@ def _orphans(places: Places, layers: Sequence[Layer], rws: Sequence[RwRecord], b
     cached = {layer.cache_id for layer in layers} | {SCRATCH}
     known = busy | cached | {f"{cache_id}-init" for cache_id in cached} | {record.mount_id for record in rws}
     for path in places.overlay.iterdir():
-        if path not in (places.links, places.trash) and path.name not in known:
+        if path not in (places.links, places.new, places.trash) and path.name not in known:
             yield Finding("orphan", str(path), "no layer and no container has this folder")
     yield from (_orphan(path) for path in places.drafts.iterdir())
 

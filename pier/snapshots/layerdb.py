@@ -4,6 +4,7 @@ image/overlay2/layerdb/sha256/<chain>/   diff cache-id parent size tar-size skel
 image/overlay2/layerdb/mounts/<container>/   mount-id init-id parent                      one rw snapshot
 overlay2/<cache id>/   diff link lower [work merged]
 overlay2/l/<link>      short symlinks to ../<cache id>/diff
+overlay2/.new/         where the folder of a layer is made, before it is renamed: see ``Places.new_folder``
 overlay2/.trash/       renamed, about to be deleted
 """
 
@@ -18,6 +19,8 @@ from pathlib import Path
 from typing import Final
 
 from pier.errors import DataCorrupted, InvalidArgument
+from pier.linux.allocate import spread_children
+from pier.log import trace
 from pier.oci.digest import Digest, from_hex, hex_of, parse_digest
 from pier.snapshots.diff import SKELETON
 from pier.snapshots.snapshotter import Layer
@@ -43,14 +46,18 @@ class Places:
     def __init__(self, root: Path) -> None:
         self.overlay = root / "overlay2"
         self.links = self.overlay / "l"
+        self.new = self.overlay / ".new"
         self.trash = self.overlay / ".trash"
         self.layers = root / "image" / "overlay2" / "layerdb" / "sha256"
         self.mounts = self.layers.with_name("mounts")
         self.drafts = self.layers.with_name("tmp")
 
     def make(self) -> None:
-        for folder in (self.links, self.trash, self.layers, self.mounts, self.drafts):
+        for folder in (self.links, self.new, self.trash, self.layers, self.mounts, self.drafts):
             folder.mkdir(mode=0o710, parents=True, exist_ok=True)
+        for half_made in self.new.iterdir():
+            half_made.rmdir()
+        spread_children(self.new)
 
     def cache(self, cache_id: str) -> Path:
         return self.overlay / cache_id
@@ -86,10 +93,20 @@ class Places:
         targets = (os.readlink(self.overlay / link).removeprefix("../") for link in chain.split(":"))
         return ":".join(f"{self.overlay}/{target}" for target in targets)
 
-    def new_folder(self, cache_id: str, *, link: str | None = None) -> Path:
-        """Make a cache folder with its ``diff`` and its link."""
+    def new_folder(self, cache_id: str, *, link: str | None = None, many_files: bool = False) -> Path:
+        """Make a cache folder with its ``diff`` and its link.
+
+        ``many_files`` will come into it, maybe beside those of other layers: on ext4 they get block groups of their
+        own. Layers in one would wait for each other's allocations; and where other layers have just been removed, each
+        new file looks through all inodes that were freed in the last minute, since ext4 uses none of them so soon.
+        """
         folder = self.cache(cache_id)
-        folder.mkdir(mode=0o710)
+        if many_files:
+            (self.new / cache_id).mkdir(mode=0o710)
+            trace("layer:placed")
+            os.rename(self.new / cache_id, folder)
+        else:
+            folder.mkdir(mode=0o710)
         (folder / "diff").mkdir(mode=0o755)
         self.new_link(folder, cache_id, link or new_link_name())
         return folder

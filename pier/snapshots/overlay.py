@@ -62,7 +62,7 @@ class OverlaySnapshotter:
         entry = self._intents.begin("layer:create", cache_id, {"link": link})
         trace("layer:begun")
         with self._undoing(entry, self.drop_layer):
-            self._places.new_folder(cache_id, link=link)
+            self._places.new_folder(cache_id, link=link, many_files=True)
         return _Writer(self, entry, self._places.cache(cache_id))
 
     def commit_layer(

@@ -28,15 +28,15 @@ def killed_at(point: str, reopen: Reopen, work: Callable[[OverlaySnapshotter], o
 
 
 def names(root: Path) -> list[str]:
-    return sorted(name for name in os.listdir(root / "overlay2") if name not in ("l", ".trash"))
+    return sorted(name for name in os.listdir(root / "overlay2") if name not in ("l", ".new", ".trash"))
 
 
-@pytest.mark.parametrize("point", ["layer:begun", "layer:unpacked"])
+@pytest.mark.parametrize("point", ["layer:placed", "layer:begun", "layer:unpacked"])
 def test_a_layer_that_was_not_recorded_is_undone(point: str, root: Path, reopen: Reopen) -> None:
     assert killed_at(point, reopen, lambda snapshots: make_layer(snapshots, None, {"a": "1"}))
     again = reopen()
     assert (again.layers(), again.verify(), names(root)) == ({}, [], [])
-    assert os.listdir(root / "overlay2/l") == []
+    assert os.listdir(root / "overlay2/l") == os.listdir(root / "overlay2/.new") == []
     assert make_layer(again, None, {"a": "1"}).size == 1
     again.close()
     assert os.listdir(root / "overlay2/.trash") == []
