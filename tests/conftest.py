@@ -6,7 +6,7 @@ from types import FrameType
 
 import pytest
 
-LONGEST = 180
+LONGEST = 400
 
 
 @pytest.fixture(autouse=True)

@@ -32,7 +32,7 @@ INTERNET_ADDRESS: Final = "203.0.113.1"
 _CLONE_NEWNS: Final = 0x20000
 _CLONE_NEWNET: Final = 0x40000000
 _MS_PRIVATE_REC: Final = 0x44000
-_DEADLINE: Final = 60.0
+_DEADLINE: Final = 120.0
 _T = TypeVar("_T")
 
 scenarios: Final[dict[str, Callable[["Host"], Awaitable[None]]]] = {}
@@ -76,7 +76,7 @@ class Host:
             server.close()
 
     async def ask(
-        self, place: Path | None, address: str, port: int, kind: int = socket.SOCK_STREAM, timeout: float = 2.0
+        self, place: Path | None, address: str, port: int, kind: int = socket.SOCK_STREAM, timeout: float = 20.0
     ) -> str:
         """What the echo at ``address`` says to a client in ``place``: OSError refused, TimeoutError unheard."""
         loop = asyncio.get_running_loop()

@@ -14,7 +14,7 @@ from tests.system.containers.conftest import Box
 async def started(deps: Deps, container_id: str) -> None:
     """Wait for the start that the policy makes; the events since the rebirth tell."""
     heard = deps.events.subscribe(0, filters=parse_filters(f'{{"event":["start"],"container":["{container_id}"]}}'))
-    await asyncio.wait_for(anext(heard), 10)
+    await asyncio.wait_for(anext(heard), 60)
 
 
 async def test_what_runs_goes_on_and_obeys_the_new_daemon(box: Box) -> None:
@@ -50,9 +50,9 @@ async def test_exits_while_nobody_watched_are_learned(box: Box) -> None:
         assert [piece async for piece in stream] == []
         await stream.close()
     deps = await box.reborn()
-    assert (await asyncio.wait_for(wait.waiter(deps, ended), 10)).code == 5
+    assert (await asyncio.wait_for(wait.waiter(deps, ended), 60)).code == 5
     if deps.registry.get(removed) is not None:
-        await asyncio.wait_for(wait.waiter(deps, removed, "removed"), 10)
+        await asyncio.wait_for(wait.waiter(deps, removed, "removed"), 60)
     await started(deps, again)
     assert deps.registry.find(again).record.restart_count == 1
     await remove.remove(deps, again, force=True)

@@ -87,7 +87,7 @@ async def test_detach_keys_let_go_of_a_terminal(box: Box) -> None:
     assert b"typed" in await read_until(attached, b"typed\r\n")
     await attached.write(b"\x10")
     await attached.write(b"\x11never")
-    rest = await asyncio.wait_for(read_all(attached), 10)
+    rest = await read_all(attached)
     assert b"never" not in rest
     assert box.status(container_id) == "running"
     with pytest.raises(InvalidArgument, match="Invalid detach keys"):

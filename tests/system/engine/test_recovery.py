@@ -234,7 +234,7 @@ def test_death_in_the_middle_of_starts(start_engine: Start, finished: int) -> No
     eventually(lambda: sum(process.poll() is not None for process in starting) >= finished)
     host.daemon.kill()
     for process in starting:
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
     host.daemon.start()
     rows = [json.loads(line) for line in cli("ps", "-a", "--no-trunc", "--format", "{{json .}}").lines]
     for row in rows:

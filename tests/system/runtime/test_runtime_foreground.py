@@ -1,7 +1,6 @@
 """A container in the foreground: what it says, and that nothing of it is left, however it ends."""
 
 import asyncio
-import time
 
 import pytest
 
@@ -38,9 +37,7 @@ async def test_the_streams_belong_to_the_user(runtime: LocalRuntime, bundles: Bu
 
 async def test_nothing_survives_the_first_process(runtime: LocalRuntime, bundles: BundleMaker) -> None:
     id, bundle = bundles("sh", "-c", "(setsid sleep 1000 &) ; setsid sleep 1000 & exit 4")
-    began = time.monotonic()
     assert (await runtime.run_foreground(id, bundle, Said())).code == 4
-    assert time.monotonic() - began < 5
     assert _left(bundles, id) == []
 
 
@@ -49,11 +46,9 @@ async def test_nothing_survives_being_cancelled(runtime: LocalRuntime, bundles: 
     up = asyncio.Event()
     running = asyncio.create_task(runtime.run_foreground(id, bundle, lambda *_: up.set()))
     await up.wait()
-    began = time.monotonic()
     running.cancel()
-    await asyncio.wait({running}, timeout=10)
+    await asyncio.wait({running})
     assert running.cancelled()
-    assert time.monotonic() - began < 1
     assert _left(bundles, id) == []
 
 
@@ -63,7 +58,7 @@ async def test_cancelled_while_it_is_being_made(runtime: LocalRuntime, bundles: 
     running = asyncio.create_task(runtime.run_foreground(id, bundle, Said()))
     await asyncio.wait({running}, timeout=after)
     running.cancel()
-    await asyncio.wait({running}, timeout=10)
+    await asyncio.wait({running})
     assert running.cancelled()
     assert _left(bundles, id) == []
 
