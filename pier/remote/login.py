@@ -9,7 +9,7 @@ from pier.errors import Unauthorized
 from pier.remote.client import Registries
 from pier.remote.failures import status_line
 from pier.remote.repository import Request
-from pier.remote.resolver import HUB
+from pier.remote.resolver import HUB, written_host
 from pier.remote.settings import Credentials
 
 
@@ -46,4 +46,4 @@ def server_host(address: str) -> str:
     """``https://index.docker.io/v1/`` and the like, to the registry's ``host[:port]``."""
     if not address:
         return HUB
-    return URL(address if "://" in address else f"https://{address}").authority or address
+    return written_host(URL(address if "://" in address else f"https://{address}")) or address

@@ -38,11 +38,17 @@ class Endpoint:
 
     @property
     def host(self) -> str:
-        return self.base.authority
+        """``host[:port]`` as it was written, IPv6 in brackets."""
+        return written_host(self.base)
 
     def owns(self, url: URL) -> bool:
         """Whether ``url`` is of this very origin, so that it may see the credentials."""
-        return url.origin() == self.base.origin()
+        return (url.scheme, url.raw_host, url.port) == (self.base.scheme, self.base.raw_host, self.base.port)
+
+
+def written_host(url: URL) -> str:
+    """``host[:port]`` of ``url`` as it was written: ``URL.authority`` adds a port, and takes IPv6's brackets away."""
+    return url.raw_authority.rpartition("@")[2]
 
 
 def endpoints(domain: str, settings: Settings) -> list[Endpoint]:
@@ -63,8 +69,10 @@ def mirrors(domain: str, settings: Settings) -> list[Endpoint]:
 
 def _mirror(url: URL, settings: Settings) -> Endpoint:
     own = Credentials(url.user or "", url.password or "") if url.user else None
-    verify = not is_insecure(url.authority.rpartition("@")[2], settings.insecure)
-    return Endpoint(url.origin(), verify, mirror=True, prefix=url.path.strip("/"), credentials=own)
+    verify = not is_insecure(written_host(url), settings.insecure)
+    return Endpoint(
+        URL(f"{url.scheme}://{written_host(url)}"), verify, mirror=True, prefix=url.path.strip("/"), credentials=own
+    )
 
 
 def is_insecure(domain: str, insecure: tuple[str, ...]) -> bool:

@@ -3,6 +3,7 @@
 import pytest
 from yarl import URL
 
+from pier.remote.login import server_host
 from pier.remote.proxies import proxy_for
 from pier.remote.resolver import endpoints, mirrors
 from pier.remote.settings import Credentials, Settings
@@ -36,6 +37,34 @@ def test_v2_url() -> None:
     assert endpoint.owns(URL("https://example.org:5000/anything"))
     assert not endpoint.owns(URL("http://example.org:5000/v2/"))
     assert not endpoint.owns(URL("https://example.org/v2/"))
+    (endpoint,) = endpoints("example.org:443", Settings())
+    assert endpoint.owns(URL("https://example.org/v2/")), "so a Location may have it"
+    assert not endpoint.owns(URL("http://example.org:443/v2/"))
+    assert not endpoint.owns(URL("https://other.org/v2/"))
+
+
+@pytest.mark.parametrize("domain", ["example.org", "example.org:443", "example.org:5000", "[2001:db8::1]", "[::1]:443"])
+def test_hosts_are_as_they_were_written(domain: str) -> None:
+    """They name folders of certificates."""
+    assert endpoints(domain, Settings())[0].host == domain
+    (mirror,) = mirrors("r", Settings(mirrors={"r": (f"https://me:it@{domain}/path",)}))
+    assert mirror.host == domain
+    assert not mirrors("r", Settings(insecure=(domain,), mirrors={"r": (f"https://{domain}",)}))[0].verify
+
+
+@pytest.mark.parametrize(
+    ("address", "host"),
+    [
+        ("", "docker.io"),
+        ("https://index.docker.io/v1/", "index.docker.io"),
+        ("r.example", "r.example"),
+        ("https://r.example/v2/", "r.example"),
+        ("[::1]:5000", "[::1]:5000"),
+        ("http://me@[::1]:5000/v2/", "[::1]:5000"),
+    ],
+)
+def test_where_a_login_goes(address: str, host: str) -> None:
+    assert server_host(address) == host
 
 
 def test_mirrors() -> None:
