@@ -16,7 +16,7 @@ from pier.log import Logger
 from pier.registry.access.audit import Audit
 from pier.registry.deps import Registry
 from pier.registry.http import audited, blobs, listings, manifests, uploads
-from pier.registry.http.call import Call
+from pier.registry.http.call import WHO, Call
 from pier.registry.http.caller import Network, caller_of, networks
 from pier.registry.http.metrics import Metrics
 from pier.registry.http.replies import HEADERS, broken, failed, no_such_page, wrong_method
@@ -46,6 +46,9 @@ HANDLERS: Final[Mapping[tuple[Endpoint, str], Handler]] = {
 }
 _log: Final = Logger("pier.registry")
 _access: Final = Logger("pier.registry.access")
+_WATCHED: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Asked every few seconds: what goes well there is not logged."""
+
 _KNOWN: Final = frozenset({"GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"})
 
 
@@ -185,7 +188,7 @@ def _note(app: App, call: Call, response: web.StreamResponse | None, seconds: fl
     if app.audit:
         audited.note(app.audit, call, response)
     app.metrics.answered(call.match.endpoint, method, status, seconds, call.received, sent)
-    if not app.registry.settings.access_log or (call.match.endpoint is Endpoint.PAGE and status < 400):
+    if not app.registry.settings.access_log or (call.request.path in _WATCHED and status < 400):
         return
     _access.info(
         "request",
@@ -196,6 +199,6 @@ def _note(app: App, call: Call, response: web.StreamResponse | None, seconds: fl
         received=call.received,
         sent=sent,
         address=call.address,
-        user=call.principal.name,
+        user=call.principal.name or call.request.get(WHO, ""),
         agent=call.request.headers.get("User-Agent", "")[:200],
     )

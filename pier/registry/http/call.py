@@ -16,6 +16,9 @@ from pier.registry.principal import Anyone, Principal
 from pier.registry.refusals import Code, Refusal
 from pier.registry.upstream.cache import Cache
 
+WHO: Final = "who"
+"""Where a page leaves in the request who has asked, for the log."""
+
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _LARGEST_PIECE: Final = 256 << 10
 """Of an upload that is alone, and twice as much is read ahead; a hundred at once share the same memory."""

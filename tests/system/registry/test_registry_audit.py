@@ -72,6 +72,21 @@ async def test_a_line_for_each(tmp_path: Path) -> None:
     assert os.stat(file).st_mode & 0o007 == 0
 
 
+async def test_the_access_log_has_each_request_but_those_of_monitoring(tmp_path: Path) -> None:
+    (tmp_path / "pier-registry").mkdir()
+    await settle(f"sqlite://{tmp_path}/pier-registry/registry.db")
+    paths = ["/v2/", "/token", "/api/v1/users", "/v1/search", "/healthz", "/readyz", "/metrics", "/nowhere"]
+    async with pier_registry(tmp_path) as registry, aiohttp.ClientSession(f"http://{registry.host}") as http:
+        for path in paths:
+            async with http.get(path, headers=basic("root")) as answer:
+                assert answer.status == (404 if path == "/nowhere" else 200)
+    text = await asyncio.to_thread(registry.log.read_text)
+    lines = [line.split() for line in text.splitlines() if "msg=request" in line]
+    logged = {line[4].removeprefix("path="): next(word for word in line if word.startswith("user=")) for line in lines}
+    assert list(logged) == ["/v2/", "/token", "/api/v1/users", "/v1/search", "/nowhere"]
+    assert {logged[path] for path in ("/v2/", "/api/v1/users", "/v1/search")} == {"user=root"}
+
+
 async def test_as_lines_of_the_log(tmp_path: Path) -> None:
     (tmp_path / "pier-registry").mkdir()
     await settle(f"sqlite://{tmp_path}/pier-registry/registry.db")
@@ -92,7 +107,7 @@ async def test_a_file_that_was_moved_away(tmp_path: Path) -> None:
         await act(registry)
         file.rename(tmp_path / "audit.log.1")
         registry.child.send_signal(signal.SIGHUP)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not await asyncio.to_thread(file.exists):
                 pass
         await act(registry)

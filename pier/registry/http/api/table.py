@@ -11,6 +11,7 @@ from pier.registry.access.gate import Gate
 from pier.registry.deps import Registry
 from pier.registry.http.api import builds, catalogue, jobs, people, projects, upstreams
 from pier.registry.http.api.asking import Ask
+from pier.registry.http.call import WHO
 from pier.registry.http.replies import document, no_such_page, wrong_method
 from pier.registry.principal import Caller
 from pier.registry.upstream.cache import Cache
@@ -83,6 +84,7 @@ class Api:
         if request.method not in methods:
             return wrong_method(methods)
         asker = await self._gate.guard.identify(caller)
+        request[WHO] = asker.name
         ask = Ask(self._registry, self._gate, request, caller, asker, words, self._cache)
         try:
             return await methods[request.method](ask)
