@@ -1,5 +1,6 @@
 """For the tests of builds that go wrong: an engine of their own, and what a build may leave behind."""
 
+import random
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,8 +55,13 @@ def settled(engine: RunningEngine) -> None:
     eventually(nothing, left)
 
 
+def seconds() -> str:
+    """Years, for a sleep(1) that nobody else on this host calls: other runs of the same tests may be under way."""
+    return str(random.randrange(10**8, 10**9))
+
+
 def alive(marker: str) -> list[int]:
-    """Processes whose arguments contain ``marker``."""
+    """Processes of this host whose arguments contain ``marker``."""
     return [pid for pid, text in _arguments() if marker.encode() in text]
 
 

@@ -13,7 +13,7 @@ import pytest
 from pier.testing.engine import RunningEngine
 from tests.compat.conftest import docker_program
 from tests.compat.docker_cli import Docker, eventually
-from tests.compat.hostile import alive, dockerfile, engine_with_box, listing, settled
+from tests.compat.hostile import alive, dockerfile, engine_with_box, listing, seconds, settled
 from tests.compat.pier_cli import Pier
 
 
@@ -155,54 +155,56 @@ def test_five_hundred_stages(pier: Pier, project: Path) -> None:
 
 
 def test_what_a_step_leaves_running_ends_with_it(pier: Pier, machine: RunningEngine, project: Path) -> None:
-    step = "RUN (setsid sleep 86399 >/dev/null 2>&1 &) ; (sleep 86399 &) ; echo started"
-    pier("build", "--no-cache", dockerfile(project, "FROM box", step), timeout=30)
-    assert alive("sleep\x0086399") == []
+    long = seconds()
+    step = f"RUN (setsid sleep {long} >/dev/null 2>&1 &) ; (sleep {long} &) ; echo started"
+    pier("build", "--no-cache", dockerfile(project, "FROM box", step))
+    assert alive(f"sleep\x00{long}") == []
     settled(machine)
 
 
-BOMB = ("USER web", "RUN trap '' INT TERM; b() { b & b & exec sleep 86396; }; b 2>/dev/null & sleep 1")
-EXPLODED = 30
+LONG = seconds()
+EXPLODED = "until set -- /proc/[0-9]*; [ $# -gt 40 ]; do :; done"
+BOMB = ("USER web", f"RUN trap '' INT TERM; b() {{ b & b & exec sleep {LONG}; }}; b 2>/dev/null & {EXPLODED}")
 
 
 def test_a_fork_bomb_ends_with_its_step(pier: Pier, machine: RunningEngine, project: Path) -> None:
     where = dockerfile(project, "FROM box", *BOMB)
     running = pier.spawn("build", "--no-cache", "--ulimit", "nproc=120:120", where)
-    eventually(lambda: len(alive("sleep\x0086396")) > EXPLODED, "it goes off")
-    running.communicate(timeout=20)
+    running.communicate(timeout=60)
     assert running.returncode == 0
-    assert alive("sleep\x0086396") == []
+    assert alive(f"sleep\x00{LONG}") == []
     settled(machine)
 
 
 def test_a_fork_bomb_can_be_stopped(pier: Pier, machine: RunningEngine, project: Path) -> None:
-    where = dockerfile(project, "FROM box", *BOMB[:1], BOMB[1].replace("sleep 1", "exec sleep 86396"))
+    where = dockerfile(project, "FROM box", *BOMB[:1], BOMB[1].replace(EXPLODED, f"exec sleep {LONG}"))
     running = pier.spawn("build", "--no-cache", "--ulimit", "nproc=120:120", where, start_new_session=True)
-    eventually(lambda: len(alive("sleep\x0086396")) > EXPLODED, "it goes off")
+    eventually(lambda: len(alive(f"sleep\x00{LONG}")) > 30, "it goes off")
     os.killpg(running.pid, signal.SIGINT)
-    running.communicate(timeout=10)
+    running.communicate(timeout=60)
     assert running.returncode != 0
-    eventually(lambda: not alive("sleep\x0086396"), "all of it is gone", timeout=5)
+    eventually(lambda: not alive(f"sleep\x00{LONG}"), "all of it is gone")
     settled(machine)
 
 
 def test_an_interrupt_stops_all_steps_at_once(pier: Pier, machine: RunningEngine, project: Path) -> None:
+    long = seconds()
     where = dockerfile(
         project,
         "FROM box AS one",
-        "RUN trap '' INT TERM; echo one; sleep 86398",
+        f"RUN trap '' INT TERM; echo one; sleep {long}",
         "FROM box AS two",
-        "RUN trap '' INT TERM; echo two; sleep 86398",
+        f"RUN trap '' INT TERM; echo two; sleep {long}",
         "FROM scratch",
         "COPY --from=one / /",
         "COPY --from=two / /",
     )
     running = pier.spawn("build", "--progress", "plain", where, start_new_session=True)
-    eventually(lambda: len(alive("86398")) >= 2, "both steps run")
+    eventually(lambda: len(alive(long)) >= 2, "both steps run")
     os.killpg(running.pid, signal.SIGINT)
-    running.communicate(timeout=10)
+    running.communicate(timeout=60)
     assert running.returncode != 0
-    eventually(lambda: not alive("86398"), "the steps are gone", timeout=5)
+    eventually(lambda: not alive(long), "the steps are gone")
     settled(machine)
 
 

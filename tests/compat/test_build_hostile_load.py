@@ -8,7 +8,7 @@ import pytest
 
 from pier.testing.engine import RunningEngine
 from tests.compat.docker_cli import eventually
-from tests.compat.hostile import alive, assert_sound, dockerfile, engine_with_box
+from tests.compat.hostile import alive, assert_sound, dockerfile, engine_with_box, seconds
 from tests.compat.pier_cli import Pier
 
 
@@ -48,7 +48,7 @@ def test_a_step_that_writes_a_hundred_megabytes(pier: Pier, machine: RunningEngi
 def test_two_builds_of_one_project_run_its_steps_once(pier: Pier, project: Path) -> None:
     where = dockerfile(project, "FROM box", "RUN sleep 1; cat /proc/sys/kernel/random/uuid >/id")
     both = [pier.spawn("build", "-t", f"same{number}", where) for number in range(2)]
-    assert [each.communicate(timeout=30) and each.returncode for each in both] == [0, 0]
+    assert [each.communicate(timeout=60) and each.returncode for each in both] == [0, 0]
     assert len({pier("image", "inspect", "-f", "{{.Id}}", f"same{number}").out for number in range(2)}) == 1
 
 
@@ -84,12 +84,13 @@ def test_the_base_and_the_cache_go_during_a_build(pier: Pier, machine: RunningEn
     pier("tag", "box", "going")
     where = dockerfile(project, "FROM box", "RUN echo base >/base")
     pier("build", "--no-cache", "-t", "going", where)
-    where = dockerfile(project, "FROM going", "RUN echo one >/one; sleep 2.5", "RUN cat /base /one >/both")
+    nap = f"2.5{seconds()}"
+    where = dockerfile(project, "FROM going", f"RUN echo one >/one; sleep {nap}", "RUN cat /base /one >/both")
     running = pier.spawn("build", "--no-cache", "-t", "gone", where)
-    eventually(lambda: alive("sleep\x002.5"), "the step runs")
+    eventually(lambda: alive(f"sleep\x00{nap}"), "the step runs")
     pier("rmi", "-f", "going")
     pier("builder", "prune", "-af")
-    assert running.communicate(timeout=30) and running.returncode == 0
+    assert running.communicate(timeout=60) and running.returncode == 0
     assert pier("run", "--rm", "gone", "cat", "/both").lines == ["base", "one"]
     assert_sound(machine, pier)
 

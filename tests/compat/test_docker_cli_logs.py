@@ -41,8 +41,8 @@ def test_follow_until_the_end(cli: Docker, name: str) -> None:
     writer.stdin.write(b"\n")
     writer.stdin.flush()
     read_until(following.stdout, b"two\n")
-    writer.communicate(b"\n", timeout=30)
-    rest, _ = following.communicate(timeout=30)
+    writer.communicate(b"\n", timeout=60)
+    rest, _ = following.communicate(timeout=60)
     assert rest == b"three\n"
     assert following.returncode == 0
 

@@ -135,7 +135,7 @@ def test_signals_are_passed_on(cli: Docker, name: str) -> None:
     assert process.stdout
     read_until(process.stdout, b"ready")
     process.send_signal(signal.SIGTERM)
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate(timeout=60)
     assert out.strip() == b"caught"
     assert process.returncode == 5
 
@@ -148,7 +148,7 @@ def test_attach_without_stdin_sees_new_output(cli: Docker, name: str) -> None:
     process.stdin.write(b"a word\n")
     process.stdin.flush()
     assert read_until(process.stdout, b"word\n") == b"got a word\n"
-    process.communicate(timeout=30)
+    process.communicate(timeout=60)
     assert process.returncode == 6
 
 
@@ -180,7 +180,7 @@ def test_two_who_attach_see_the_same(cli: Docker, name: str) -> None:
         talk.join()
     cli("rm", "-f", name)
     for process in (*watchers, writer):
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
 
 
 def test_attach_to_one_that_does_not_run(cli: Docker, name: str) -> None:

@@ -15,13 +15,14 @@ from pier.registry.model import Run
 from pier.testing.engine import RunningEngine
 from pier.testing.postgres import postgres
 from pier.testing.registryserver import PierRegistry
-from tests.compat.hostile import alive, settled
+from tests.compat.hostile import alive, seconds, settled
 from tests.compat.registrybuilding import NAME, SECRET, daemon, github, house, pushed, repository
 from tests.system.build.gitserver import Project
 
 PIER = str(Path(__file__).resolve().parents[2] / "bin" / "pier")
 MAIN = "refs/heads/main"
-ENDLESS = "FROM box\nRUN echo begun; sleep 100000\n"
+LONG = seconds()
+ENDLESS = f"FROM box\nRUN echo begun; sleep {LONG}\n"
 SOUND = "FROM box\nRUN echo sound\n"
 
 
@@ -83,7 +84,7 @@ async def test_what_waits_is_replaced_and_what_goes_on_forever_ends(
         while await home.jobs():
             pass
     settled(daemon)
-    assert not alive("sleep 100000")
+    assert not alive(LONG)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
@@ -99,7 +100,7 @@ async def test_the_registry_ends_meanwhile(
         home.registry.child.send_signal(number)
         await home.registry.child.wait()
     settled(daemon)
-    assert not alive("sleep 100000")
+    assert not alive(LONG)
     if number is signal.SIGTERM:  # asked of its records: the next registry begins again before it can be asked
         run = await noted(home.registry, first)
         assert (run.state, run.note) == ("queued", "the registry was stopped; it is built again")
