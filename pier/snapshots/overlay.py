@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
 from pier.content.journal import Entry, Journal
 from pier.errors import Conflict, NotFound
@@ -24,8 +23,7 @@ from pier.snapshots.initlayer import populate
 from pier.snapshots.intents import Intents
 from pier.snapshots.layerdb import Places, RwRecord
 from pier.snapshots.snapshotter import Change, Finding, Layer, LayerWriter, Skeleton
-
-_OPTIONS: Final = ("index=off", "metacopy=off", "redirect_dir=off")
+from pier.snapshots.stacking import graph, make_like, on_top, read_only
 
 
 class OverlaySnapshotter:
@@ -104,9 +102,9 @@ class OverlaySnapshotter:
             return [Mount("bind", str(folder / "diff"), target, ("bind",))]
         below = self.layer(parent)
         with disk_errors():
-            _like(folder / "diff", below.root)
+            make_like(folder / "diff", below.root)
             (folder / "work").mkdir(mode=0o700)
-        made = self._mount(self._places.chain_of(below.cache_id), folder, target)
+        made = on_top(self._places, self._places.chain_of(below.cache_id), folder, target)
         return [replace(made, options=(*made.options, "volatile"))]
 
     def drop_layer(self, entry: Entry) -> None:
@@ -164,7 +162,7 @@ class OverlaySnapshotter:
 
     def _make_rw(self, record: RwRecord) -> None:
         folder = self._places.new_folder(record.mount_id)
-        _like(folder / "diff", self._places.cache(record.init_id) / "diff")
+        make_like(folder / "diff", self._places.cache(record.init_id) / "diff")
         os.mkdir(folder / "work", 0o700)
         os.mkdir(folder / "merged", 0o755)
         layerdb.write(folder / "lower", self._places.chain_of(record.init_id))
@@ -200,7 +198,7 @@ class OverlaySnapshotter:
         lower = self._places.chain_of(base) if parent is not None else ""
         if lower:
             layerdb.write(folder / "lower", lower)
-            _like(folder / "diff", self._places.cache(base) / "diff")
+            make_like(folder / "diff", self._places.cache(base) / "diff")
         self._populate(folder, lower)
         layerdb.write(folder / "ready", "")
 
@@ -217,17 +215,9 @@ class OverlaySnapshotter:
                 os.close(root)
             return
         os.mkdir(folder / "work", 0o700)
-        with overlay(self._mount(lower, folder, folder / "work")) as root:
+        with overlay(on_top(self._places, lower, folder, folder / "work")) as root:
             populate(root)
         self._trash.take(folder / "work")
-
-    def _mount(self, lower: str, folder: Path, target: Path) -> Mount:
-        folders = (
-            f"lowerdir={self._places.absolute(lower)}",
-            f"upperdir={folder / 'diff'}",
-            f"workdir={folder / 'work'}",
-        )
-        return Mount("overlay", "overlay", target, (*folders, *_OPTIONS))
 
     def rw_parent(self, container_id: str) -> Digest | None:
         return self._record(container_id).parent
@@ -237,7 +227,7 @@ class OverlaySnapshotter:
 
     def rw_mounts(self, container_id: str) -> list[Mount]:
         folder = self._places.cache(self._record(container_id).mount_id)
-        return [self._mount(self._places.lower_of(folder.name), folder, folder / "merged")]
+        return [on_top(self._places, self._places.lower_of(folder.name), folder, folder / "merged")]
 
     def merged(self, container_id: str) -> Path:
         return self._places.cache(self._record(container_id).mount_id) / "merged"
@@ -255,7 +245,7 @@ class OverlaySnapshotter:
         try:
             chain = self._places.lower_of(record.mount_id)
             if ":" in chain:
-                with overlay(self._read_only(chain, self._places.cache(record.init_id) / "diff")) as lower:
+                with overlay(read_only(self._places, chain, self._places.cache(record.init_id) / "diff")) as lower:
                     return changes(upper, lower)
             lower = os.open(self._places.overlay / chain, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
@@ -266,17 +256,10 @@ class OverlaySnapshotter:
             os.close(upper)
 
     def rw_graph(self, container_id: str) -> dict[str, str]:
-        folder = self._places.cache(self._record(container_id).mount_id)
-        return self._graph(folder)
+        return graph(self._places, self._places.cache(self._record(container_id).mount_id))
 
     def layer_graph(self, chain_id: Digest) -> dict[str, str]:
-        return self._graph(self._places.cache(self.layer(chain_id).cache_id))
-
-    def _graph(self, folder: Path) -> dict[str, str]:
-        lower = self._places.lower_of(folder.name)
-        below = {"LowerDir": self._places.real(lower)} if lower else {}
-        upper, work = str(folder / "diff"), str(folder / "work")
-        return {**below, "MergedDir": str(folder / "merged"), "UpperDir": upper, "WorkDir": work}
+        return graph(self._places, self._places.cache(self.layer(chain_id).cache_id))
 
     def remove_rw(self, container_id: str) -> None:
         with self._lock:
@@ -301,10 +284,7 @@ class OverlaySnapshotter:
         layer = self.layer(chain_id)
         if layer.parent is None:
             return Mount("bind", str(layer.root), target, ("bind", "ro"))
-        return self._read_only(self._places.chain_of(layer.cache_id), target)
-
-    def _read_only(self, chain: str, target: Path) -> Mount:
-        return Mount("overlay", "overlay", target, (f"lowerdir={self._places.absolute(chain)}", *_OPTIONS, "ro"))
+        return read_only(self._places, self._places.chain_of(layer.cache_id), target)
 
     def recover(self) -> None:
         with self._lock:
@@ -389,10 +369,3 @@ class _Writer:
         if self._entry is not None:
             self._snapshots.drop_layer(self._entry)
             self._entry = None
-
-
-def _like(folder: Path, model: Path) -> None:
-    """Give ``folder`` the owner and the mode of ``model``: an overlay shows those of its uppermost root."""
-    status = os.stat(model)
-    os.chown(folder, status.st_uid, status.st_gid)
-    os.chmod(folder, status.st_mode & 0o7777)
