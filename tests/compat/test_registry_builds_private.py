@@ -1,14 +1,21 @@
 """Automated builds of repositories that only somebody with a token may read."""
 
 import asyncio
-from collections.abc import Iterator
+import random
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pier.testing.engine import RunningEngine
+from pier.testing.registryserver import PierRegistry
+from tests.compat.docker_cli import eventually
 from tests.compat.gitprivate import TOKEN, USERNAME, Served, git_https
+from tests.compat.hostile import alive, listing
+from tests.compat.pier_cli import Pier
 from tests.compat.registrybuilding import NAME, SECRET, daemon, house
 from tests.system.build.gitserver import Project
 
@@ -58,4 +65,190 @@ async def test_a_repository_behind_a_token(tmp_path: Path, rule: dict[str, Any],
         run = await made.ended(await made.push(MAIN, commit))
         assert f"Fetching {commit} of {rule['repository']}\n" in run["log"] and "it says one\n" in run["log"], run
         assert await made.tags() == [commit[:7], "latest"]
-        assert list((made.registry.root / "builds").iterdir()) == []
+        assert rooms(made.registry) == []
+
+
+def rooms(registry: PierRegistry) -> list[str]:
+    """What is left of builds."""
+    return [each.name for each in (registry.root / "builds").iterdir()]
+
+
+async def true(holds: Callable[[], object]) -> None:
+    await asyncio.to_thread(eventually, holds, "what the test waits for")
+
+
+@contextmanager
+def arguments() -> Iterator[set[bytes]]:
+    """The command lines of all processes that there are meanwhile."""
+    seen, over = set[bytes](), threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.003):
+            for folder in Path("/proc").glob("[0-9]*"):
+                try:
+                    seen.add((folder / "cmdline").read_bytes())
+                except OSError:
+                    continue
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        looking.join()
+
+
+async def test_the_token_is_nowhere(tmp_path: Path, rule: dict[str, Any], project: Project, served: Served) -> None:
+    """Not in a process's arguments, nor in what the registry keeps, logs and shows: neither a right one nor a wrong."""
+    commit = project.git("rev-parse", "HEAD")
+    async with asyncio.timeout(60), house(tmp_path, rule, log_level="debug") as made:
+        with arguments() as seen:
+            run = await made.ended(await made.push(MAIN, commit))
+            served.token = "another"
+            failed = await made.ended(await made.push(MAIN, commit), "failed")
+        assert any(rule["repository"].encode() in each and b"remote-https" in each for each in seen)
+        assert TOKEN.encode() not in b"".join(seen)
+        shown = [str(run), str(failed), made.registry.log.read_text()]
+        for path in ("/api/v1/builds", "/api/v1/runs", "/api/v1/jobs"):
+            async with made.http.get(path) as answer:
+                shown.append(await answer.text())
+        assert TOKEN not in "".join(shown)
+        kept = [path.read_bytes() for path in made.registry.root.rglob("*") if path.is_file()]
+        assert kept and not any(TOKEN.encode() in each for each in kept)
+    assert "" in served.seen and any(each.startswith("Basic ") for each in served.seen)
+
+
+async def test_what_cannot_be_fetched(tmp_path: Path, rule: dict[str, Any], project: Project, served: Served) -> None:
+    """The run says what to do; nobody tries again."""
+    big = project.commit(big=random.Random(1).randbytes(8 << 20).hex())
+    commit = project.git("rev-parse", "HEAD~1")
+    project.publish()
+    token = tmp_path / "token"
+    cases: list[tuple[dict[str, Any], str, str]] = [
+        ({"repository": f"{served.url}/none.git"}, commit, "there is no such repository, or not for these credentials"),
+        ({"git_username": "me"}, commit, "the server refuses git_username with git_password"),
+        ({"git_ca_file": "/etc/ssl/certs/ca-certificates.crt"}, commit, "name its authority in git_ca_file"),
+        ({}, "b" * 40, f"/repo.git has no commit {'b' * 40} in {MAIN}"),
+        ({"folder": "none"}, commit, "folder none of the repository: no such file or directory"),
+        ({"folder": "text"}, commit, "folder text of the repository: not a directory"),
+        ({"dockerfile": "None"}, commit, "None"),
+        ({"git_size": 1_000_000}, big, "takes more than 1000000 bytes here: git_size allows no more"),
+        ({"git_size": 500}, commit, "takes more than 500 bytes here: git_size allows no more"),
+    ]
+    for number, (changes, pushed, said) in enumerate(cases):
+        async with asyncio.timeout(60), house(tmp_path / str(number), rule | changes) as made:
+            failed = await made.ended(await made.push(MAIN, pushed), "failed")
+            assert said in failed["note"], failed
+            assert rooms(made.registry) == []
+    async with asyncio.timeout(60), house(tmp_path, rule) as made:
+        token.unlink()
+        failed = await made.ended(await made.push(MAIN, commit), "failed")
+        assert failed["note"] == f"cannot read the git_password_file {token}: No such file or directory"
+        await asyncio.to_thread(token.write_text, f"{TOKEN}\n")
+        await made.ended(await made.push(MAIN, commit))
+
+
+async def test_a_branch_as_it_is(tmp_path: Path, rule: dict[str, Any], project: Project) -> None:
+    """Begun by hand, without a commit; and a tag with a message."""
+    project.git("tag", "-a", "-m", "one", "v1")
+    project.publish()
+    by_name = rule | {"tags": ["{branch}", "{tag}"], "git_tags": ["v*"]}
+    async with asyncio.timeout(60), house(tmp_path, by_name) as made:
+        for ref in (MAIN, "refs/tags/v1"):
+            async with made.http.post("/api/v1/builds/app/run", json={"ref": ref}) as answer:
+                assert answer.status == 202
+                await made.ended((await answer.json())["run"])
+        assert await made.tags() == ["main", "v1"]
+        async with made.http.post("/api/v1/builds/app/run", json={"ref": "refs/tags/v2"}) as answer:
+            failed = await made.ended((await answer.json())["run"], "failed")
+        assert "couldn't find remote ref refs/tags/v2" in failed["note"], failed
+
+
+async def test_a_fetch_that_ends(tmp_path: Path, rule: dict[str, Any], project: Project, served: Served) -> None:
+    """By its time, with the registry, or with a registry that is killed: no git and no folder outlasts it."""
+    commit = project.git("rev-parse", "HEAD")
+    url = rule["repository"]
+    served.hold = threading.Event()
+    async with asyncio.timeout(60), house(tmp_path, rule | {"timeout": 4}) as made:
+        id = await made.push(MAIN, commit)
+        await true(served.asked.is_set)
+        assert alive(url) and len(rooms(made.registry)) == 2
+        failed = await made.ended(id, "failed")
+        assert failed["note"] == "it took longer than 4 s" and not alive(url) and rooms(made.registry) == []
+    served.asked.clear()
+    async with asyncio.timeout(60), house(tmp_path, rule) as made:
+        await made.push(MAIN, commit)
+        await true(served.asked.is_set)
+    assert not alive(url) and rooms(made.registry) == []
+    served.asked.clear()
+    async with asyncio.timeout(60), house(tmp_path, rule, job_lease=2) as made:
+        await true(served.asked.is_set)
+        assert alive(url)
+        made.registry.child.send_signal(9)
+        await true(lambda: not alive(url))
+        assert len(rooms(made.registry)) == 2
+    served.hold.set()
+    async with asyncio.timeout(60), house(tmp_path, rule, job_lease=2) as made:
+        (run, *_) = await made.runs()
+        await made.ended(run["id"])
+        assert rooms(made.registry) == []
+
+
+def with_submodule(project: Project, other: Project, place: str) -> str:
+    """A commit of what is there and of the other's; published."""
+    project.git("add", "--all")
+    project.git("update-index", "--add", "--cacheinfo", f"160000,{other.git('rev-parse', 'HEAD')},{place}")
+    project.git("commit", "--quiet", "--message", "with a submodule")
+    project.publish()
+    return project.git("rev-parse", "HEAD")
+
+
+async def test_what_the_engine_gets(
+    tmp_path: Path, rule: dict[str, Any], project: Project, served: Served, daemon: RunningEngine
+) -> None:
+    """A folder, by a link of the repository's; links as links, programs, submodules, what is left out, and no .git."""
+    lib = Project(served.folder, "lib")
+    lib.commit("lib", code="lib\n")
+    lib.publish()
+    submodule = '[submodule "lib"]\n\tpath = server/lib\n\turl = ../lib.git\n'
+    project.commit("tree", server__Dockerfile="FROM box\nCOPY . /all/\n", server__a__b="b", server__gone="x")
+    place = project.folder / "server"
+    (place / "out").symlink_to("/etc/passwd")
+    (place / "up").symlink_to("../../../..")
+    (place / "run").write_text("#!/bin/sh\n")
+    (place / "run").chmod(0o755)
+    (place / "\udcff").write_text("x")
+    (place / ".dockerignore").write_text("gone\n")
+    (project.folder / "link").symlink_to("/server")
+    (project.folder / ".gitmodules").write_text(submodule)
+    commit = with_submodule(project, lib, "server/lib")
+    async with asyncio.timeout(60), house(tmp_path, rule | {"folder": "link"}) as made:
+        await made.ended(await made.push(MAIN, commit))
+        reference = f"{made.registry.host}/{NAME}:latest"
+        assert daemon.request("POST", f"/images/create?fromImage={reference}")[0] == 200
+        pier = Pier(daemon.host, tmp_path / "config", "pier.test=builds")
+        found = await asyncio.to_thread(listing, pier, reference)
+        assert daemon.request("DELETE", f"/images/{reference}")[0] == 200
+    below = {name: info for name, info in found.items() if name.startswith("all/")}
+    names = {".dockerignore", "Dockerfile", "a", "a/b", "lib", "lib/code", "out", "run", "up", "\udcff"}
+    assert {name.removeprefix("all/").rstrip("/") for name in below} - {""} == names
+    assert (below["all/out"].linkname, below["all/up"].linkname) == ("/etc/passwd", "../../../..")
+    assert (below["all/run"].mode, below["all/a/b"].mode) == (0o755, 0o644)
+    assert not any(info.uid or info.gid for info in below.values())
+
+
+async def test_others_are_not_shown_the_token(
+    tmp_path: Path, rule: dict[str, Any], project: Project, served: Served
+) -> None:
+    """A submodule of another server, which would like to have it."""
+    with git_https(tmp_path / "served", served.folder) as other:
+        other.authority.replace(tmp_path / "other")
+        (tmp_path / "both").write_bytes(served.authority.read_bytes() + (tmp_path / "other").read_bytes())
+        (project.folder / ".gitmodules").write_text(f'[submodule "lib"]\n\tpath = lib\n\turl = {other.url}/repo.git\n')
+        commit = with_submodule(project, project, "lib")
+        trusting = rule | {"git_ca_file": str(tmp_path / "both")}
+        async with asyncio.timeout(60), house(tmp_path, trusting) as made:
+            failed = await made.ended(await made.push(MAIN, commit), "failed")
+        assert "the server refuses git_username with git_password" in failed["note"], failed
+        assert other.seen and not any(other.seen)

@@ -42,7 +42,8 @@ _ADVICE: Final[tuple[tuple[str, str], ...]] = (
     ),
     (
         r"Permission denied \(",
-        "the server does not accept git_key_file: enter its public half there as a deploy key of the repository",
+        "the server does not accept git_key_file: enter its public half there as a deploy key; it may "
+        "have no passphrase",
     ),
     (
         r"certificate|CAfile|SSL",

@@ -1,0 +1,113 @@
+"""Automated builds of repositories that a deploy key opens, behind a real sshd."""
+
+import asyncio
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pier.linux import process
+from pier.testing.engine import RunningEngine
+from pier.testing.sshd import sshd
+from tests.compat.registrybuilding import NAME, SECRET, daemon, house
+from tests.system.build.gitserver import Project
+
+MAIN = "refs/heads/main"
+
+__all__ = ["daemon"]
+
+
+@dataclass(frozen=True)
+class Behind:
+    """A repository behind ssh. ``key`` opens it; ``known`` knows its server."""
+
+    project: Project
+    url: str
+    key: Path
+    known: Path
+
+
+@pytest.fixture
+def behind(tmp_path: Path) -> Iterator[Behind]:
+    (tmp_path / "served").mkdir()
+    project = Project(tmp_path / "served")
+    project.commit("one", Dockerfile="FROM box\nCOPY text /\nRUN cat /text\n", text="behind a key\n")
+    project.publish()
+    with sshd(tmp_path, "/usr/bin:/bin") as server:
+        host, _, port = server.host.partition(":")
+        place = tmp_path / "deploy keys"
+        place.mkdir()
+        key, known = place / "key", place / "known"
+        shutil.copy(tmp_path / "sshd" / "user", key)
+        known.write_text(f"[{host}]:{port} {(tmp_path / 'sshd' / 'host.pub').read_text()}")
+        yield Behind(project, f"ssh://root@{server.host}{project.place}", key, known)
+
+
+@pytest.fixture
+def rule(daemon: RunningEngine, behind: Behind) -> dict[str, Any]:
+    return {
+        "name": "app",
+        "repository": behind.url,
+        "branch": "main",
+        "image": NAME,
+        "secret": SECRET,
+        "engine": daemon.host,
+        "git_key_file": str(behind.key),
+        "git_known_hosts_file": str(behind.known),
+    }
+
+
+async def test_a_repository_behind_a_key(tmp_path: Path, rule: dict[str, Any], behind: Behind) -> None:
+    commit = behind.project.git("rev-parse", "HEAD")
+    behind.project.commit("two", text="two\n")
+    behind.project.publish()
+    async with asyncio.timeout(60), house(tmp_path, rule) as made:
+        run = await made.ended(await made.push(MAIN, commit))
+        assert "behind a key\n" in run["log"] and await made.tags() == ["latest"]
+        assert list((made.registry.root / "builds").iterdir()) == []
+        private = behind.key.read_text().splitlines()[2]
+        assert private not in str(run) + made.registry.log.read_text()
+
+
+async def test_who_is_not_let_in(tmp_path: Path, rule: dict[str, Any], behind: Behind) -> None:
+    """A server that is not known, or another than it was, is shown no key; and keys that open nothing."""
+    commit = behind.project.git("rev-parse", "HEAD")
+    right, known = behind.key.read_bytes(), behind.known.read_text()
+    other = tmp_path / "other"
+    for word, more in (("other", []), ("locked", ["-N", "word"])):
+        keygen = ["ssh-keygen", "-q", "-t", "ed25519", "-f", str(tmp_path / word), *(more or ["-N", ""])]
+        assert (await process.run(keygen)).returncode == 0
+    changed = f"{known.split()[0]} {other.with_suffix('.pub').read_text()}"
+
+    def restore() -> None:
+        behind.key.write_bytes(right)
+        behind.key.chmod(0o600)
+        behind.known.write_text(known)
+
+    async with asyncio.timeout(100), house(tmp_path, rule) as made:
+
+        async def says(expected: str) -> None:
+            failed = await made.ended(await made.push(MAIN, commit), "failed")
+            assert expected in failed["note"] and rule["repository"] in failed["note"], failed
+            assert behind.known.read_text() in (known, "", changed)
+            await asyncio.to_thread(restore)
+
+        behind.known.write_text("")
+        await says("the server's host key is not in git_known_hosts_file")
+        behind.known.write_text(changed)
+        await says("the server's host key is another than in git_known_hosts_file")
+        behind.key.write_bytes(other.read_bytes())
+        await says("the server does not accept git_key_file")
+        behind.key.write_bytes((tmp_path / "locked").read_bytes())
+        await says("it may have no passphrase")
+        behind.key.write_bytes(b"no key\n")
+        await says("it has to be a private key of OpenSSH's")
+        behind.key.chmod(0o644)
+        await says("chmod 600")
+        behind.key.unlink()
+        await says("git_key_file is not there")
+        shutil.move(behind.project.place, tmp_path / "gone")
+        await says("there is no such repository")
