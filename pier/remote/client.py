@@ -16,6 +16,7 @@ from typing import Final
 from pier.errors import PierError
 from pier.log import Logger
 from pier.oci.reference import Reference
+from pier.remote.backoff import pause
 from pier.remote.challenge import Challenge, parse_challenges
 from pier.remote.failures import is_temporary, refusal
 from pier.remote.repository import Repository
@@ -101,10 +102,17 @@ class Registries:
 
     async def _ping(self, endpoint: Endpoint) -> list[Challenge]:
         patience = self.settings.mirror_timeout if endpoint.mirror else self.settings.ping_timeout
-        answer = await self.transport.send("GET", endpoint.v2, endpoint, {}, patience=patience)
-        body = await self.transport.read(answer, _ERROR_BODY)
-        if answer.status == HTTPStatus.UNAUTHORIZED:
-            return parse_challenges(answer.headers.getall("WWW-Authenticate", []))
-        if is_temporary(answer.status):
-            raise refusal(answer.status, body).error()
-        return []  # some registries have no /v2/ and still have manifests
+        last = 1 if endpoint.mirror else self.settings.attempts
+        for attempt in range(1, last + 1):
+            answer = await self.transport.send("GET", endpoint.v2, endpoint, {}, patience=patience)
+            body = await self.transport.read(answer, _ERROR_BODY)
+            if answer.status == HTTPStatus.UNAUTHORIZED:
+                return parse_challenges(answer.headers.getall("WWW-Authenticate", []))
+            if not is_temporary(answer.status):
+                break  # some registries have no /v2/ and still have manifests
+            delay = pause(self.settings, attempt, answer.headers.get("Retry-After", ""))
+            if attempt == last or delay > self.settings.longest_delay:
+                raise refusal(answer.status, body).error()
+            _log.info("registry is busy", registry=endpoint.host, status=answer.status, wait=delay)
+            await asyncio.sleep(delay)
+        return []

@@ -97,6 +97,8 @@ async def test_a_registry_that_hangs(registries: Registries, registry: FaultyReg
 
 async def test_busy_registries_are_asked_again(registries: Registries, registry: FaultyRegistry) -> None:
     registry.add_manifest("team/app", "1", {})
+    registry.misbehave("/v2/$", say(503, "later"), times=1)
+    registry.misbehave("/v2/$", say(429, "slow down", {"Retry-After": "0"}), times=1)
     registry.misbehave("manifests", say(503, "later"), times=1)
     registry.misbehave("manifests", say(429, "slow down", {"Retry-After": "0"}), times=1)
     repository = await _repository(registries, registry)
