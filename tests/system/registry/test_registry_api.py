@@ -4,17 +4,21 @@ import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+import pytest_asyncio
 
 from pier.oci import mediatypes
 from pier.oci.digest import sha256
 from pier.testing.registrypeople import password, settle
 from pier.testing.registryserver import PierRegistry, pier_registry
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 LAYER = b"a layer"
 HISTORY = [{"created": "2026-01-01T00:00:00Z", "created_by": "COPY a b"}]
@@ -64,13 +68,26 @@ class House:
             return answer.status, json.loads(text) if text else None
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def house(tmp_path: Path) -> AsyncIterator[House]:
-    (tmp_path / "pier-registry").mkdir()
-    await settle(f"sqlite://{tmp_path}/pier-registry/registry.db")
-    settings = {"audit_log": tmp_path / "audit.log"}
+    async with open_house(tmp_path) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+    """For tests that change nothing."""
+    async with open_house(tmp_path_factory.mktemp("shared")) as made:
+        yield made
+
+
+@asynccontextmanager
+async def open_house(folder: Path) -> AsyncIterator[House]:
+    (folder / "pier-registry").mkdir()
+    await settle(f"sqlite://{folder}/pier-registry/registry.db")
+    settings = {"audit_log": folder / "audit.log"}
     async with (
-        pier_registry(tmp_path, **settings) as registry,
+        pier_registry(folder, **settings) as registry,
         aiohttp.ClientSession(f"http://{registry.host}") as http,
     ):
         for name in ("team/site", "team/tags", "site/docs", "other/site"):
@@ -127,22 +144,22 @@ async def test_users(house: House) -> None:
         {"name": "x", "secret": "y"},
     ],
 )
-async def test_users_that_cannot_be(body: Any, house: House) -> None:
-    status, answer = await house("root", "POST", "users", body)
+async def test_users_that_cannot_be(body: Any, shared: House) -> None:
+    status, answer = await shared("root", "POST", "users", body)
     assert (status, answer["errors"][0]["code"]) == (400, "INVALID")
 
 
-async def test_only_what_says_that_it_is_json(house: House) -> None:
+async def test_only_what_says_that_it_is_json(shared: House) -> None:
     headers = {**basic("root"), "Content-Type": "text/plain"}
-    async with house.http.post("/api/v1/users", data=b'{"name":"x"}', headers=headers) as answer:
+    async with shared.http.post("/api/v1/users", data=b'{"name":"x"}', headers=headers) as answer:
         assert answer.status == 400
 
 
-async def test_a_token_does_not_administer(house: House) -> None:
-    async with house.http.get("/token", headers=basic("root")) as answer:
+async def test_a_token_does_not_administer(shared: House) -> None:
+    async with shared.http.get("/token", headers=basic("root")) as answer:
         token = (await answer.json())["token"]
     headers = {"Authorization": f"Bearer {token}"}
-    assert (await house.request(headers, "POST", "/api/v1/users", {"name": "x"}))[0] == 401
+    assert (await shared.request(headers, "POST", "/api/v1/users", {"name": "x"}))[0] == 401
 
 
 async def test_projects(house: House) -> None:
@@ -200,52 +217,52 @@ async def test_robots(house: House) -> None:
     assert (await house.request(robot, "GET", "/v2/team/site/tags/list"))[0] == 401
 
 
-async def test_the_catalogue(house: House) -> None:
-    status, listed = await house("bob", "GET", "repositories")
+async def test_the_catalogue(shared: House) -> None:
+    status, listed = await shared("bob", "GET", "repositories")
     assert [(each["name"], each["tags"]) for each in listed] == [("site/docs", 2), ("team/site", 2), ("team/tags", 2)]
-    assert [each["name"] for each in (await house("root", "GET", "repositories?q=site&n=1&last=other/site"))[1]] == [
+    assert [each["name"] for each in (await shared("root", "GET", "repositories?q=site&n=1&last=other/site"))[1]] == [
         "site/docs"
     ]
-    status, one = await house("bob", "GET", "repositories/team%2Ftags")
+    status, one = await shared("bob", "GET", "repositories/team%2Ftags")
     assert (status, one["name"], len(one["manifests"])) == (200, "team/tags", 2)
-    status, tags = await house("bob", "GET", "repositories/team/site/tags")
+    status, tags = await shared("bob", "GET", "repositories/team/site/tags")
     assert (tags[0]["name"], tags[0]["size"]) == ("latest", len(IMAGE) + len(CONFIG) + len(LAYER))
-    assert (await house("bob", "GET", "repositories/team/none"))[0] == 404
-    assert (await house("bob", "GET", "repositories/other/site"))[0] == 403
-    assert (await house("", "GET", "repositories/other/site/tags"))[0] == 401
-    assert (await house("", "GET", "repositories/site/docs/tags"))[0] == 200
+    assert (await shared("bob", "GET", "repositories/team/none"))[0] == 404
+    assert (await shared("bob", "GET", "repositories/other/site"))[0] == 403
+    assert (await shared("", "GET", "repositories/other/site/tags"))[0] == 401
+    assert (await shared("", "GET", "repositories/site/docs/tags"))[0] == 200
 
 
-async def test_layers_and_history(house: House) -> None:
-    _, image = await house("cat", "GET", "repositories/team/site/tags/latest")
+async def test_layers_and_history(shared: House) -> None:
+    _, image = await shared("cat", "GET", "repositories/team/site/tags/latest")
     assert [layer["digest"] for layer in image["layers"]] == [sha256(LAYER)]
     config = image["config"]
     assert (config["architecture"], config["history"], config["config"]) == ("amd64", HISTORY, {"Cmd": ["sh"]})
-    assert (await house("cat", "GET", f"repositories/team/site/manifests/{sha256(IMAGE)}"))[1] == image
-    _, index = await house("cat", "GET", "repositories/team/site/tags/many")
+    assert (await shared("cat", "GET", f"repositories/team/site/manifests/{sha256(IMAGE)}"))[1] == image
+    _, index = await shared("cat", "GET", "repositories/team/site/tags/many")
     assert [each["platform"]["architecture"] for each in index["manifests"]] == ["x"]
-    assert (await house("cat", "GET", "repositories/team/site/tags/none"))[0] == 404
+    assert (await shared("cat", "GET", "repositories/team/site/tags/none"))[0] == 404
 
 
-async def test_search(house: House) -> None:
+async def test_search(shared: House) -> None:
     for who, names in (("root", ["other/site", "site/docs", "team/site"]), ("", ["site/docs"])):
-        status, found = await house.request(basic(who) if who else {}, "GET", "/v1/search?q=site&n=25")
+        status, found = await shared.request(basic(who) if who else {}, "GET", "/v1/search?q=site&n=25")
         assert (status, found["num_results"]) == (200, len(names))
         assert [each["name"] for each in found["results"]] == names
     assert found["results"][0]["description"] == "A site"
-    status, found = await house.request(basic("root"), "GET", "/v1/search?q=s&n=2&page=2")
+    status, found = await shared.request(basic("root"), "GET", "/v1/search?q=s&n=2&page=2")
     assert ([each["name"] for each in found["results"]], found["num_pages"]) == (["team/site", "team/tags"], 2)
-    assert (await house("", "GET", "search?q=&n=0"))[0] == 400
+    assert (await shared("", "GET", "search?q=&n=0"))[0] == 400
 
 
-async def test_dockerd_searches_for_who_has_not_logged_in(house: House) -> None:
+async def test_dockerd_searches_for_who_has_not_logged_in(shared: House) -> None:
     """It sends an empty name and an empty password then, to a registry over HTTPS."""
     nobody = {"Authorization": "Basic Og=="}
-    status, found = await house.request(nobody, "GET", "/v1/search?q=site&n=25")
+    status, found = await shared.request(nobody, "GET", "/v1/search?q=site&n=25")
     assert (status, [each["name"] for each in found["results"]]) == (200, ["site/docs"])
-    assert (await house.request(nobody, "GET", "/v2/team/site/tags/list"))[0] == 401
+    assert (await shared.request(nobody, "GET", "/v2/team/site/tags/list"))[0] == 401
 
 
 @pytest.mark.parametrize("path", ["", "nonsense", "users/a/b", "projects/%00", "repositories", "users/"])
-async def test_paths_that_lead_nowhere(path: str, house: House) -> None:
-    assert (await house("root", "DELETE", path))[0] in (404, 405)
+async def test_paths_that_lead_nowhere(path: str, shared: House) -> None:
+    assert (await shared("root", "DELETE", path))[0] in (404, 405)
