@@ -108,7 +108,8 @@ async def wire(settings: Settings) -> Instance:
         raise
     app = make_app(registry, gate.guard, audit=gate.audit, cache=cache)
     api = Api(registry, gate, cache)
-    app.pages.update({"/token": TokenPage(gate, settings).answer, PREFIX: api.answer, SEARCH: api.answer})
+    tokens = TokenPage(gate, settings, cache.places if cache else None)
+    app.pages.update({"/token": tokens.answer, PREFIX: api.answer, SEARCH: api.answer})
     health = Health(registry, app.metrics)
     app.pages.update({"/healthz": health.alive, "/readyz": health.ready})
     if not settings.metrics_listen:

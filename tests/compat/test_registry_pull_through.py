@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from pier.metadata.registry.opening import open_records
+from pier.registry.access import accounts
 from pier.testing.engine import running_engine
 from pier.testing.registry import Distribution, distribution
 from pier.testing.registryserver import PierRegistry, pier_registry
@@ -92,6 +94,33 @@ async def test_an_engine_whose_mirror_it_is(
         pier("pull", "-q", reference)
         assert pier("run", "--rm", reference).out == name
     assert f"path=/v2/{image.partition(':')[0]}/manifests/1 status=200" in here.log.read_text()
+
+
+@pytest.mark.parametrize("path", ["", "/far"])
+async def test_an_engine_that_signs_in_to_its_mirror(
+    there: Distribution, image: str, name: str, path: str, tmp_path: Path
+) -> None:
+    """What comes through is for ann alone; the registry itself is not to be found, so it is the mirror that answers."""
+    upstream = {"name": "far", "url": f"http://{there.host}", "default": True}
+    (tmp_path / "pier-registry").mkdir()
+    records = await open_records(f"sqlite://{tmp_path}/pier-registry/registry.db")
+    await accounts.add_user(records, "ann", "word", roles={"far": "reader"}, now=0)
+    await records.stop()
+    async with pier_registry(tmp_path, upstream=[upstream]) as here:
+        for login, status in (("", "401"), ("ann:wrong@", "401"), ("ann:word@", "200")):
+            mirror = f"--registry-mirror=far.test=http://{login}{here.host}{path}"
+            with (
+                tempfile.TemporaryDirectory(dir="/var/tmp") as folder,
+                running_engine(Path(folder), [mirror]) as engine,
+            ):
+                pier = Pier(engine.host, tmp_path, "mirrored=1")
+                if status == "200":
+                    assert pier("run", "--rm", f"far.test/{image}").out == name
+                else:
+                    assert "far.test" in pier.fails("pull", "-q", f"far.test/{image}")
+        log = here.log.read_text()
+    assert "manifests/1 status=200" in log
+    assert "user=ann" in log
 
 
 def test_skopeo(here: PierRegistry, image: str, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 from urllib.parse import parse_qs
 
@@ -17,6 +17,7 @@ from pier.registry.http.replies import document, wrong_method
 from pier.registry.principal import Action, Caller
 from pier.registry.refusals import Code, Refusal
 from pier.registry.settings import Settings
+from pier.registry.upstream.places import Places
 
 _LARGEST: Final = 64 << 10
 _PATIENCE: Final = 20
@@ -26,9 +27,14 @@ _METHODS: Final = {"GET": "", "POST": ""}
 
 
 class TokenPage:
-    """Gives whoever asks a token for as much as they may of what they ask for."""
+    """Gives whoever asks a token for as much as they may of what they ask for.
 
-    def __init__(self, gate: Gate, settings: Settings) -> None:
+    An engine asks a mirror by the name that the mirrored registry has: what comes from ``places`` has another here, and
+    a token for the one is good for reading the other, as far as they may.
+    """
+
+    def __init__(self, gate: Gate, settings: Settings, places: Places | None = None) -> None:
+        self._places = places
         self._people = gate.people
         self._guard = gate.guard
         self._tokens = gate.tokens
@@ -75,7 +81,7 @@ class TokenPage:
         asker = Asker(account.rights if account else await self._people.nobody(), self._people)
         if asker.name:
             self._limits.of_user(asker.name)
-        grants = [cut for grant in parse(scopes) if (cut := await _cut(asker, grant)).actions]
+        grants = [cut for grant in self._meant(parse(scopes)) if (cut := await _cut(asker, grant)).actions]
         mark = self._tokens.mark(asker.name, account.secret) if account else ""
         life = self._settings.token_life
         token = self._tokens.access(asker.name, mark, grants, life)
@@ -90,6 +96,13 @@ class TokenPage:
         if offline and account:
             answer["refresh_token"] = self._tokens.refresh(asker.name, mark, self._settings.refresh_life)
         return document(answer, _FRESH)
+
+    def _meant(self, grants: list[Grant]) -> Iterator[Grant]:
+        for grant in grants:
+            yield grant
+            if self._places is not None and grant.type == "repository" and "pull" in grant.actions:
+                for place in self._places.mirrors(grant.name):
+                    yield Grant(grant.type, place.repository, ("pull",))
 
 
 async def _cut(asker: Asker, grant: Grant) -> Grant:

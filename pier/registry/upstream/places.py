@@ -56,6 +56,12 @@ class Places:
         upstream = self._by_host.get(registry) if registry else self._default
         return _allowed(upstream, repository)
 
+    def mirrors(self, repository: str) -> list[Place]:
+        """All that somebody may mean by a name there: a mirror with a path is no default, and does not say its host."""
+        if self.of(repository) is not None:
+            return []
+        return [place for each in self._by_name.values() if (place := _allowed(each, repository))]
+
 
 def _allowed(upstream: Upstream | None, name: str) -> Place | None:
     if upstream is None or not name:

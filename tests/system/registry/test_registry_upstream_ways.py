@@ -57,6 +57,31 @@ async def test_who_may_pull_through(upstream: FaultyRegistry, tmp_path: Path) ->
     }
 
 
+@pytest.mark.parametrize("default", [True, False])
+async def test_a_token_for_the_name_there_is_good_for_the_one_here(
+    upstream: FaultyRegistry, tmp_path: Path, default: bool
+) -> None:
+    """Engines ask their mirror for a token by the repository's own name, whatever the mirror's challenge says."""
+    blob_of(upstream, 1000)
+    (tmp_path / "pier-registry").mkdir()
+    await settle(f"sqlite://{tmp_path}/pier-registry/registry.db")
+    up = {"name": "team", "default": default}
+    async with through(tmp_path, upstream.host, up=up) as (_, http):
+        statuses = []
+        for who in ("cat", "eve", ""):
+            headers = basic(who, password(who)) if who else {}
+            scopes = [("scope", "repository:app:pull,push"), ("scope", "repository:team/app:push")]
+            async with http.get("/token", params=scopes, headers=headers) as answer:
+                given = await answer.json()
+            assert given["scope"] == ("repository:team/app:pull" if who == "cat" else "")
+            bearer = {"Authorization": f"Bearer {given['token']}"}
+            for path in ("/team/v2/app/manifests/1", "/v2/team/app/manifests/1", "/v2/app/manifests/1"):
+                async with http.get(path, headers=bearer) as answer:
+                    statuses.append(answer.status)
+    assert statuses[:3] == [200, 200, 200 if default else 403]
+    assert set(statuses[3:]) <= {401, 403}
+
+
 async def test_a_password_stays_where_it_belongs(upstream: FaultyRegistry, tmp_path: Path) -> None:
     """Blobs are redirected to another host; the password is changed while we serve."""
     digest = blob_of(upstream, 1000)
