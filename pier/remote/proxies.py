@@ -9,14 +9,28 @@ from collections.abc import Mapping
 
 from yarl import URL
 
+from pier.errors import InvalidArgument, Unsupported
+
 
 def proxy_for(url: URL, environment: Mapping[str, str] | None = None) -> URL | None:
-    """The proxy for ``url``, or None: loopback and what ``NO_PROXY`` names is asked directly."""
+    """The proxy for ``url``, or None: loopback and what ``NO_PROXY`` names is asked directly.
+
+    Raises InvalidArgument or Unsupported, without the address: there may be a password in it.
+    """
     variables = os.environ if environment is None else environment
-    text = _variable(variables, f"{url.scheme}_proxy")
+    name = f"{url.scheme}_proxy"
+    text = _variable(variables, name)
     if not text or not url.host or _excepted(url, _variable(variables, "no_proxy")):
         return None
-    return URL(text if "://" in text else f"http://{text}")
+    try:
+        proxy = URL(text if "://" in text else f"http://{text}")
+    except ValueError as error:
+        raise InvalidArgument(f"invalid proxy address: {name.upper()} is no URL") from error
+    if proxy.scheme not in ("http", "https"):
+        raise Unsupported(f"unsupported proxy: {name.upper()} is of the scheme {proxy.scheme}, not http or https")
+    if not proxy.host:
+        raise InvalidArgument(f"invalid proxy address: {name.upper()} names no host")
+    return proxy
 
 
 def _variable(variables: Mapping[str, str], name: str) -> str:

@@ -3,6 +3,7 @@
 import pytest
 from yarl import URL
 
+from pier.errors import PierError
 from pier.remote.login import server_host
 from pier.remote.proxies import proxy_for
 from pier.remote.resolver import endpoints, mirrors
@@ -100,3 +101,19 @@ def test_mirrors() -> None:
 def test_proxy(url: str, environment: dict[str, str], expected: str | None) -> None:
     found = proxy_for(URL(url), environment)
     assert (str(found).rstrip("/") if found else None) == expected
+
+
+@pytest.mark.parametrize(
+    ("proxy", "error"),
+    [
+        ("http://me:secret@[bad", "invalid proxy address: HTTPS_PROXY is no URL"),
+        ("http://me:secret@proxy:x", "invalid proxy address: HTTPS_PROXY is no URL"),
+        ("http://", "invalid proxy address: HTTPS_PROXY names no host"),
+        ("socks5://me:secret@proxy", "unsupported proxy: HTTPS_PROXY is of the scheme socks5, not http or https"),
+    ],
+)
+def test_proxies_that_are_none(proxy: str, error: str) -> None:
+    with pytest.raises(PierError) as caught:
+        proxy_for(URL("https://r.example/"), {"https_proxy": proxy})
+    assert str(caught.value) == error
+    assert proxy_for(URL("https://localhost/"), {"https_proxy": proxy}) is None
