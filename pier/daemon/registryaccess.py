@@ -24,6 +24,7 @@ _NO_TLS: Final = (
     "refusing to listen on {where} without TLS: passwords would cross the network in the clear. Give --tls-cert and "
     "--tls-key; or, behind a proxy that ends TLS, --trusted-proxies with its network; or say --open"
 )
+_LAST_PORT: Final = 65535
 
 
 async def open_gate(registry: Registry) -> Gate:
@@ -58,9 +59,17 @@ def is_alone(settings: Settings) -> bool:
     return not settings.trusted_proxies and all(is_loopback(address) for address in settings.listen)
 
 
+def host_and_port(address: str) -> tuple[str, int]:
+    """Of ``HOST:PORT``; the host may be empty. Raises InvalidArgument."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not (port.isascii() and port.isdigit()) or int(port) > _LAST_PORT:
+        raise InvalidArgument(f"invalid address to listen on ({address}): expected HOST:PORT")
+    return host.strip("[]"), int(port)
+
+
 def is_loopback(address: str) -> bool:
-    """Of ``HOST:PORT``."""
-    host = address.rpartition(":")[0].strip("[]")
+    """Of ``HOST:PORT``. Raises InvalidArgument."""
+    host, _ = host_and_port(address)
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

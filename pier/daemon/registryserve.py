@@ -12,7 +12,8 @@ from aiohttp import web
 
 from pier.daemon.ending import LONGEST, Ending, cancel
 from pier.daemon.notify import notify
-from pier.errors import InvalidArgument, Unavailable
+from pier.daemon.registryaccess import host_and_port
+from pier.errors import PierError, Unavailable
 from pier.log import Logger
 from pier.registry.deps import Registry
 from pier.registry.http.app import App
@@ -92,6 +93,8 @@ async def _reload(instance: Instance) -> None:
     for reload in instance.reloads:
         try:
             await reload()
+        except PierError as error:
+            _log.warning("a reload failed; what was loaded before holds", reason=error.message)
         except Exception:
             _log.exception("a reload failed; what was loaded before holds")
     _log.info("reloaded")
@@ -109,14 +112,10 @@ def _figures_alone(health: Health) -> web.Server:
 
 
 async def _listen(address: str, server: Server | web.Server, tls: ssl.SSLContext | None) -> asyncio.Server:
-    host, colon, port = address.rpartition(":")
-    if not colon or not port.isdigit():
-        raise InvalidArgument(f"invalid address to listen on ({address}): expected HOST:PORT")
+    host, port = host_and_port(address)
     try:
-        return await asyncio.get_running_loop().create_server(
-            server, host.strip("[]") or None, int(port), ssl=tls, backlog=_BACKLOG
-        )
-    except (OSError, OverflowError) as error:
+        return await asyncio.get_running_loop().create_server(server, host or None, port, ssl=tls, backlog=_BACKLOG)
+    except OSError as error:
         raise Unavailable(f"can't listen on {address}: {error}") from error
 
 

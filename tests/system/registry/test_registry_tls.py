@@ -72,7 +72,7 @@ async def test_a_new_certificate_without_a_restart(tmp_path: Path) -> None:
         make_pair(tmp_path, 2)
         second = der_of(certificate)
         registry.child.send_signal(signal.SIGHUP)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await shown_by(registry) != second:
                 pass
         spoil(key)
@@ -86,7 +86,7 @@ async def test_old_versions_of_the_protocol_are_refused(tmp_path: Path) -> None:
     async with pier_registry(tmp_path, tls_cert=certificate, tls_key=key) as registry:
         for version, code in (("-tls1_1", 1), ("-tls1_2", 0), ("-tls1_3", 0)):
             argv = ["openssl", "s_client", "-connect", registry.host, version, "-cipher", "DEFAULT:@SECLEVEL=0"]
-            done = await asyncio.to_thread(subprocess.run, argv, input=b"", capture_output=True, timeout=20)
+            done = await asyncio.to_thread(subprocess.run, argv, input=b"", capture_output=True, timeout=60)
             assert (version, done.returncode) == (version, code)
 
 
@@ -99,13 +99,14 @@ async def test_a_certificate_that_fits_no_key_is_refused_and_said(tmp_path: Path
         new_certificate, new_key = make_pair(other, 2)
         shutil.copyfile(new_certificate, certificate)
         registry.child.send_signal(signal.SIGHUP)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while "cannot load the TLS files" not in await asyncio.to_thread(registry.log.read_text):
                 pass
         assert await shown_by(registry) == first
+        assert "Traceback" not in await asyncio.to_thread(registry.log.read_text)
         shutil.copyfile(new_key, key)
         registry.child.send_signal(signal.SIGHUP)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await shown_by(registry) != der_of(certificate):
                 pass
 
