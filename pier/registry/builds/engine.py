@@ -26,8 +26,9 @@ Say = Callable[[str], None]
 class Engine:
     """One conversation. Whoever is cancelled cancels what the engine does: it ends with the connection."""
 
-    def __init__(self, http: aiohttp.ClientSession) -> None:
+    def __init__(self, http: aiohttp.ClientSession, certs: str = "") -> None:
         self._http = http
+        self._certs = certs
 
     async def build(
         self,
@@ -58,7 +59,7 @@ class Engine:
             async with self._http.get(f"/images/{quote(name)}/json") as answer:
                 return answer.status == 200
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise _unavailable(error) from error
+            raise self._away(error) from error
 
     async def untag(self, name: str) -> None:
         """What was built stays as far as the engine keeps it for the next build. Raises Unavailable."""
@@ -67,7 +68,7 @@ class Engine:
             async with self._http.delete(url, timeout=_CLEANING) as answer:
                 await answer.read()
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise _unavailable(error) from error
+            raise self._away(error) from error
 
     async def _tell(
         self,
@@ -85,7 +86,14 @@ class Engine:
                 async for line in _lines(answer.content):
                     say_line(line, say)
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise _unavailable(error) from error
+            raise self._away(error) from error
+
+    def _away(self, error: Exception) -> PierError:
+        """Unavailable; BuildFailed where no time mends it. On a certificate of ours that is wrong it just hangs up."""
+        if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
+            return BuildFailed(f"the engine's certificate is not what ca.pem in {self._certs} vouches for: {error}")
+        hint = f"; does it take the cert.pem in {self._certs}?" if self._certs else ""
+        return Unavailable(f"the engine does not answer: {type(error).__name__}: {error}{hint}")
 
 
 @asynccontextmanager
@@ -101,14 +109,7 @@ async def connected(rule: Build) -> AsyncIterator[Engine]:
     connector = aiohttp.UnixConnector(unix) if unix else aiohttp.TCPConnector(ssl=tls or True)
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT)
     async with aiohttp.ClientSession(base, connector=connector, timeout=timeout) as http:
-        yield Engine(http)
-
-
-def _unavailable(error: Exception) -> PierError:
-    """Unavailable; BuildFailed where the certificates do not fit: no time mends that."""
-    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
-        return BuildFailed(f"the engine's certificate is not what ca.pem of engine_certs vouches for: {error}")
-    return Unavailable(f"the engine does not answer: {type(error).__name__}: {error}")
+        yield Engine(http, rule.engine_certs)
 
 
 def _refused(status: int, body: bytes) -> PierError:
