@@ -46,6 +46,7 @@ _THREADS: Final = 16
 _COUNT_PULLS_EVERY: Final = 10
 _LET_GO_EVERY: Final = 10
 _TRIM_EVERY: Final = 60
+_SUM_UP_EVERY: Final = 10
 _LOOK_AT_CERTIFICATE_EVERY: Final = 60
 
 
@@ -117,6 +118,7 @@ async def wire(settings: Settings) -> Instance:
     instance = Instance(registry, app, health, tls)
     instance.stops += [records.stop, storage.stop, gate.passwords.stop, gate.audit.stop]
     instance.reloads.append(gate.audit.reload)
+    instance.periodic.append(Periodic("audit", _SUM_UP_EVERY, gate.audit.sum_up))
     _keep_house(instance)
     if cache is not None:
         cache.counters, cache.gauges = app.metrics.counters, app.metrics.gauges

@@ -1,12 +1,17 @@
-"""Who did what, to which digest, from where, and whether it was allowed: a line of JSON each. No secret is in it."""
+"""Who did what, to which digest, from where, and whether it was allowed: a line of JSON each. No secret is in it.
+
+Refusals that repeat are counted (:mod:`pier.registry.access.floods`): ``times`` says how often one came again.
+"""
 
 import json
 import os
 import time
+from collections.abc import Mapping
 from typing import Any, Final
 
 from pier.errors import InvalidArgument
 from pier.log import Logger
+from pier.registry.access.floods import Floods
 
 LOG_LINES: Final = "-"
 _log: Final = Logger("pier.registry.audit")
@@ -23,6 +28,7 @@ class Audit:
         self._target = target
         self._file = -1
         self._failing = False
+        self._floods = Floods()
         if target not in ("", LOG_LINES):
             try:
                 self._open()
@@ -40,7 +46,17 @@ class Audit:
         if not self._target:
             return
         given = {"event": event, "who": who, "address": address, "result": result, **more}
-        fields = {name: value[:_LONGEST] if isinstance(value, str) else value for name, value in given.items() if value}
+        shown = {name: value[:_LONGEST] if isinstance(value, str) else value for name, value in given.items()}
+        if result == "ok" or self._floods.is_new(shown):
+            self._write(shown)
+
+    async def sum_up(self, *, all: bool = False) -> None:
+        """Write down how often refusals of the last minute came again; ``all``: also of one that is not over."""
+        for given in self._floods.over(all=all):
+            self._write(given)
+
+    def _write(self, given: Mapping[str, Any]) -> None:
+        fields = {name: value for name, value in given.items() if value}
         if self._target == LOG_LINES:
             _log.info("audit", **fields)
             return
@@ -60,6 +76,7 @@ class Audit:
             self._open()
 
     async def stop(self) -> None:
+        await self.sum_up(all=True)
         if self._file >= 0:
             os.close(self._file)
             self._file, self._target = -1, ""

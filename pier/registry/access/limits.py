@@ -14,8 +14,6 @@ _MOST: Final = 20_000
 _MANY_ADDRESSES: Final = 10
 """Times as many failed logins a user's name may have as an address: a guesser must not lock the user out too easily."""
 
-_NOTED_AGAIN: Final = 60
-
 
 class Buckets:
     """A bucket of ``burst`` for each key, filled with ``rate`` a second. Without a rate nothing is limited."""
@@ -61,7 +59,6 @@ class Limits:
         failures = settings.failed_logins
         self._failing_addresses = Buckets(failures / 60, failures, clock)
         self._failing_names = Buckets(_MANY_ADDRESSES * failures / 60, _MANY_ADDRESSES * failures, clock)
-        self._noted = Buckets(1 / _NOTED_AGAIN, 1, clock)
 
     def request(self, address: str) -> None:
         """Raises Refusal TOOMANYREQUESTS."""
@@ -78,11 +75,6 @@ class Limits:
         if wait:
             self._failing_addresses.give_back(house)
             _refuse(wait, "too many failed logins")
-
-    def noteworthy(self, address: str) -> bool:
-        """Whether a login that is refused for these limits is the address's first in a minute: a guesser must not fill
-        the audit log."""
-        return not self._noted.take(house_of(address))
 
     def right(self, address: str, name: str) -> None:
         self._failing_addresses.give_back(house_of(address))

@@ -71,12 +71,11 @@ class People:
 
     @contextmanager
     def refusing(self, address: str, name: str = "") -> Iterator[None]:
-        """What is refused here is a login, and the first one of an address in a minute stands in the audit log."""
+        """What is refused here is a login."""
         try:
             yield
         except Refusal as refusal:
-            if self._limits.noteworthy(address):
-                self._audit.note("login", who=_shown(name), address=address, result=refusal.code.value)
+            self._audit.note("login", who=_shown(name), address=address, result=refusal.code.value)
             raise
 
     async def _checked(self, account: Account, name: str, password: str) -> Account:

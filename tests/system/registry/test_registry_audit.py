@@ -118,7 +118,7 @@ async def test_a_file_that_was_moved_away(tmp_path: Path) -> None:
     ("limit", "name", "first"), [({"failed_logins": 3}, "cat", 401), ({"rate_address": 1, "rate_burst": 3}, "", 200)]
 )
 async def test_logins_that_come_too_often(limit: dict[str, int], name: str, first: int, tmp_path: Path) -> None:
-    """The first of an address that is turned away is a line, those of the next minute are not."""
+    """The first of an address that is turned away is a line; how many came after it is another."""
     (tmp_path / "pier-registry").mkdir()
     await settle(f"sqlite://{tmp_path}/pier-registry/registry.db")
     file = tmp_path / "audit.log"
@@ -128,12 +128,40 @@ async def test_logins_that_come_too_often(limit: dict[str, int], name: str, firs
     ):
         seen = []
         for address in ("192.0.2.1", "192.0.2.2"):
-            for number in range(12):
+            for number in range(30):
                 headers = {**(basic(name, f"wrong{number}") if name else {}), "X-Forwarded-For": address}
                 async with http.get("/token", headers=headers) as answer:
                     seen.append(answer.status)
-            assert set(seen) == {first, 429} and seen[-12:].count(429) >= 3
+            assert set(seen) == {first, 429} and seen[-30:].count(429) >= 3
     lines = [json.loads(line) for line in (await asyncio.to_thread(file.read_text)).splitlines()]
-    turned = [each for each in lines if each["result"] == "TOOMANYREQUESTS"]
-    assert [(each["address"], each.get("who", "")) for each in turned] == [("192.0.2.1", name), ("192.0.2.2", name)]
-    assert {each["event"] for each in lines} == {"login"} and len(lines) == seen.count(401) + 2
+    assert {(each["event"], each.get("who", "")) for each in lines} == {("login", name)}
+    for address in ("192.0.2.1", "192.0.2.2"):
+        for result, status in (("TOOMANYREQUESTS", 429), ("UNAUTHORIZED", 401)):
+            found = [each.get("times", 1) for each in lines if (each["address"], each["result"]) == (address, result)]
+            assert 2 * sum(found) == seen.count(status)
+            assert len(found) <= 2
+
+
+async def test_a_flood_of_refusals(tmp_path: Path) -> None:
+    """What every client begins with is no refusal; what is one is told once, and then counted."""
+    (tmp_path / "pier-registry").mkdir()
+    await settle(f"sqlite://{tmp_path}/pier-registry/registry.db")
+    file = tmp_path / "audit.log"
+    async with (
+        pier_registry(tmp_path, audit_log=file, access_log=False) as registry,
+        aiohttp.ClientSession(f"http://{registry.host}") as http,
+    ):
+        for path in ("/v2/", "/v2/team/a/manifests/1", "/token?scope=repository:team/a:pull"):
+            for _ in range(50):
+                async with http.get(path) as answer:
+                    assert answer.status in (200, 401)
+        assert not file.read_text()
+        for number in range(50):
+            async with http.get(f"/v2/team/a/manifests/{number}", headers=basic("eve")) as answer:
+                assert answer.status == 403
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [(each["event"], each["who"], each["result"], each.get("tag"), each.get("times")) for each in lines] == [
+        ("login", "eve", "ok", None, None),
+        ("pull", "eve", "DENIED", "0", None),
+        ("pull", "eve", "DENIED", "0", 49),
+    ]
