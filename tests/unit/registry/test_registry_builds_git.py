@@ -1,0 +1,182 @@
+"""Private repositories of automated builds: what git is told, what it says, what is archived, which settings fit."""
+
+import io
+import os
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pier.errors import InvalidArgument, PierError, Unavailable
+from pier.registry.builds import choosing
+from pier.registry.builds.archive import pieces
+from pier.registry.builds.failed import BuildFailed
+from pier.registry.builds.gitconfig import config, environment, fetched_here
+from pier.registry.builds.gitsaid import failure, hidden, not_given
+from pier.registry.builds.tokens import readable
+from pier.registry.settings import Base, Build, Settings
+
+HTTPS = {"repository": "https://git.example.com:8443/me/app.git"}
+SSH = {"repository": "git@git.example.com:me/app.git"}
+PASSWORD = {"git_username": "me", "git_password": "hunter2"}
+KEY = {"git_key_file": "/keys/a b", "git_known_hosts_file": "/keys/known hosts"}
+
+
+def build(**changes: Any) -> Build:
+    said = {"name": "app", "image": "team/app", "secret": "s", "branch": "main", **HTTPS}
+    return Build(**(said | changes))
+
+
+def test_who_fetches() -> None:
+    assert not fetched_here(build()) and not fetched_here(build(**SSH))
+    assert (
+        fetched_here(build(**PASSWORD)) and fetched_here(build(git_password_file="/x")) and fetched_here(build(**KEY))
+    )
+
+
+def test_the_password_is_in_the_environment_alone() -> None:
+    rule = build(**PASSWORD, git_ca_file="/ca.pem")
+    host = {
+        "PATH": "/bin",
+        "HTTPS_PROXY": "http://proxy",
+        "GIT_SSL_CAPATH": "/cas",
+        "GIT_TRACE_CURL": "1",
+        "HOME": "/me",
+    }
+    made = environment(rule, host, "/place", ("me", "hunter2"))
+    assert [name for name, value in made.items() if "hunter2" in value] == ["PIER_GIT_PASSWORD"]
+    assert "hunter2" not in config(rule)
+    assert '[credential "https://git.example.com:8443"]' in config(rule)
+    assert (made["GIT_SSL_CAINFO"], made["https_proxy"], made["PATH"]) == ("/ca.pem", "http://proxy", "/bin")
+    assert not {"GIT_SSL_CAPATH", "GIT_TRACE_CURL"} & made.keys() and made["HOME"] == "/nonexistent"
+    assert "PIER_GIT_PASSWORD" not in environment(build(**SSH, **KEY), host, "/place", ("", ""))
+
+
+def test_ssh_knows_one_key_and_trusts_one_file() -> None:
+    command = environment(build(**SSH, **KEY), {}, "/place", ("", ""))["GIT_SSH_COMMAND"]
+    for word in ("StrictHostKeyChecking=yes", "IdentitiesOnly=yes", "-F /dev/null", "-i '/keys/a b'"):
+        assert word in command
+    assert "'UserKnownHostsFile=\"/keys/known hosts\"'" in command
+    assert "IdentityFile=none" in environment(build(**PASSWORD), {}, "/place", ("", ""))["GIT_SSH_COMMAND"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"git_username": "me"}, "git_username goes with a git_password"),
+        ({"git_password": "hunter2"}, "git_username goes with a git_password"),
+        (PASSWORD | {"git_password_file": "/x"}, "git_password and git_password_file exclude each other"),
+        (PASSWORD | {"git_password": "hunter2\n"}, "git_password has to be one line"),
+        (PASSWORD | {"repository": "http://host/x.git"}, "for a repository of https://"),
+        (PASSWORD | SSH, "for a repository of https://"),
+        (SSH | {"git_key_file": "/k"}, "git_key_file and git_known_hosts_file go together"),
+        (SSH | {"git_known_hosts_file": "/k"}, "git_key_file and git_known_hosts_file go together"),
+        (KEY, "git_key_file is for a repository of ssh://"),
+        (SSH | KEY | {"git_key_file": "keys/a"}, "git_key_file has to be an absolute path"),
+        (SSH | KEY | {"git_key_file": "/keys/%h"}, "git_key_file has to be an absolute path"),
+        ({"git_ca_file": "/ca.pem"}, "git_ca_file goes with git_username"),
+        ({"engine": "ssh://me@host"}, "an engine over ssh:// is not possible"),
+        ({"engine": "https://host:2376"}, "tcp://HOST:2376, with engine_certs"),
+        ({"engine": "docker.sock"}, "an engine is unix:///PATH or tcp://HOST:PORT: docker.sock"),
+        ({"engine": "tcp://host:x"}, "an engine is unix:///PATH or tcp://HOST:PORT"),
+        ({"engine_certs": "/certs"}, "engine_certs is for an engine of tcp://"),
+        ({"engine": "tcp://host:1", "engine_certs": "certs"}, "engine_certs has to be an absolute path"),
+        ({"bases": (Base(registry="ghcr.io", username="me"),)}, "ghcr.io in bases needs a password"),
+        ({"bases": (Base(registry="a.io", username="me", password="x"),) * 2}, "it names a registry twice in bases"),
+        ({"reads": ("Team/*",)}, "invalid repository name"),
+    ],
+)
+def test_what_makes_no_sense(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        choosing.check(Settings(build=(build(**changes),)))
+    assert message in caught.value.message and "hunter2" not in caught.value.message
+
+
+def test_what_makes_sense() -> None:
+    sound: list[dict[str, Any]] = [
+        {**PASSWORD, "git_ca_file": "/ca.pem"},
+        {**SSH, **KEY},
+        {**KEY, "repository": "ssh://git@host:22/me/app.git"},
+        {"engine": "tcp://[::1]:2376", "engine_certs": "/certs"},
+        {"engine": "http://host"},
+        {"reads": ("*", "team/*", "shared/base"), "bases": (Base(registry="host:5000", username="me", password="x"),)},
+    ]
+    for changes in sound:
+        choosing.check(Settings(build=(build(**changes),)))
+
+
+def test_what_a_build_may_begin_from() -> None:
+    assert readable(build()) == ("team", "team/*")
+    assert readable(build(image="app")) == ("app", "app/*")
+    assert readable(build(reads=("ops/*",))) == ("ops/*",)
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "expected"),
+    [
+        ("git: 1: git: not found", BuildFailed, 'install the package "git"'),
+        (
+            "fatal: could not read Username for 'https://h': terminal prompts disabled",
+            BuildFailed,
+            "the server refuses",
+        ),
+        ("fatal: unable to access 'https://h/': The requested URL returned error: 403", BuildFailed, "refuses"),
+        (
+            "fatal: unable to access 'https://h/': The requested URL returned error: 503",
+            Unavailable,
+            "cannot be fetched",
+        ),
+        ("fatal: unable to access 'https://h/': Could not resolve host: h", Unavailable, "Could not resolve host"),
+        ("fatal: unable to access 'https://h/': OpenSSL SSL_read: Connection reset by peer", Unavailable, "reset"),
+        ("fatal: unable to access 'https://h/': SSL certificate problem: expired", BuildFailed, "git_ca_file"),
+        (
+            "remote: Repository not found.\nfatal: repository 'https://h/x/' not found",
+            BuildFailed,
+            "no such repository",
+        ),
+        ("ssh: connect to host h port 22: Connection refused\nfatal: Could not read", Unavailable, "port 22"),
+        ("git@h: Permission denied (publickey).", BuildFailed, "deploy key"),
+        ("Host key verification failed.", BuildFailed, "is not in git_known_hosts_file"),
+        ("something new", BuildFailed, "cannot be fetched: something new"),
+        ("", BuildFailed, "git says nothing"),
+    ],
+)
+def test_what_git_says(said: str, kind: type[PierError], expected: str) -> None:
+    found = failure(build(), said)
+    assert type(found) is kind and expected in found.message, found.message
+
+
+def test_secrets_in_what_git_says() -> None:
+    assert hidden("fatal: word is wrong: word", "word") == "fatal: *** is wrong: ***"
+    assert hidden("fatal", "") == "fatal"
+    assert not_given("fatal: remote error: upload-pack: not our ref abc") and not not_given(
+        "fatal: Authentication failed"
+    )
+
+
+def test_an_archive_is_made_of_the_commit_alone(tmp_path: Path) -> None:
+    for umask in (0o027, 0o002):
+        place = tmp_path / f"{umask}"
+        before = os.umask(umask)
+        try:
+            (place / "a" / ".git").mkdir(parents=True)
+            (place / ".git").write_text("gitdir: elsewhere")
+            (place / "a" / ".git" / "config").write_text("secret")
+            (place / "a" / ("long" * 60)).write_text("x" * 1000)
+            (place / "big").write_bytes(bytes(range(256)) * 8192)
+            (place / "run").touch(0o777)
+            (place / "link").symlink_to("../" * 9 + "etc/passwd")
+            (place / "\udcff\u00e9").touch()
+        finally:
+            os.umask(before)
+    one, two = (b"".join(pieces(tmp_path / name, 981158400)) for name in (f"{0o027}", f"{0o002}"))
+    assert one == two and b"secret" not in one and len(one) % 512 == 0
+    with tarfile.open(fileobj=io.BytesIO(one), errors="surrogateescape") as tar:
+        found = {info.name: info for info in tar}
+        assert set(found) == {"a", "a/" + "long" * 60, "big", "run", "link", "\udcff\u00e9"}
+        assert [found[name].mode for name in ("a", "big", "run")] == [0o755, 0o644, 0o755]
+        assert {info.mtime for info in found.values()} == {981158400}
+        big = tar.extractfile("big")
+        assert big is not None and big.read() == bytes(range(256)) * 8192
+        assert found["link"].linkname == "../" * 9 + "etc/passwd"
