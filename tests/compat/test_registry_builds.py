@@ -48,7 +48,7 @@ def rule(daemon: RunningEngine, repository: tuple[Project, str]) -> dict[str, An
 
 @pytest.fixture
 async def open_house(tmp_path: Path, rule: dict[str, Any]) -> AsyncIterator[House]:
-    async with asyncio.timeout(100), house(tmp_path, rule) as made:
+    async with asyncio.timeout(150), house(tmp_path, rule) as made:
         yield made
 
 
@@ -96,7 +96,7 @@ async def test_people_push_what_was_built(
     await settle(f"sqlite://{tmp_path}/pier-registry/registry.db")
     auth = {"Authorization": aiohttp.encode_basic_auth("root", password("root"))}
     audit = tmp_path / "audit"
-    async with asyncio.timeout(100), house(tmp_path, rule, auth, audit_log=str(audit)) as made:
+    async with asyncio.timeout(150), house(tmp_path, rule, auth, audit_log=str(audit)) as made:
         run = await made.ended(await made.push(MAIN, repository[0].git("rev-parse", "HEAD")))
         assert "latest" in await made.tags()
         async with made.http.get("/api/v1/builds") as answer:
@@ -147,7 +147,10 @@ async def test_a_delivery_that_comes_again_builds_once(open_house: House, reposi
     body = gitlab_pushed(MAIN, commit)
     first, again, other = [await open_house.call(body, gitlab(delivery=each)) for each in ("1", "1", "2")]
     assert first[1]["run"] == again[1]["run"] != other[1]["run"]
-    assert len(await open_house.runs()) == 3
+    runs = await open_house.runs()
+    assert len(runs) == 3
+    for run in runs:
+        await open_house.ended(run["id"])
 
 
 async def test_what_cannot_be_built(open_house: House, daemon: RunningEngine, repository: tuple[Project, str]) -> None:
@@ -179,7 +182,7 @@ async def test_several_platforms(
     sound = made.commit(Dockerfile="FROM scratch\nARG TARGETARCH\nLABEL for=$TARGETARCH\nCOPY text /\n")
     broken = made.commit(Dockerfile="FROM scratch\nARG TARGETARCH\nCOPY $TARGETARCH /\n", amd64="x")
     made.publish()
-    async with asyncio.timeout(100), house(tmp_path, both, auth) as home:
+    async with asyncio.timeout(150), house(tmp_path, both, auth) as home:
         failed = await home.ended(await home.push(MAIN, broken), "failed")
         assert "Building for linux/arm/v7" in failed["log"] and await home.tags() == [], failed
         await home.ended(await home.push(MAIN, sound))

@@ -18,7 +18,7 @@ def rule(direction: str, host: str, **more: Any) -> dict[str, Any]:
     return {"name": "mirror", "direction": direction, "remote": {"url": f"http://{host}"}, **more}
 
 
-async def eventually(there: Callable[[], Awaitable[Any]], seconds: float = 30) -> Any:
+async def eventually(there: Callable[[], Awaitable[Any]], seconds: float = 60) -> Any:
     """What ``there`` gives, once it is something."""
     async with asyncio.timeout(seconds):
         while not (found := await there()):  # noqa: ASYNC110

@@ -377,7 +377,7 @@ async def test_too_many_requests(tmp_path: Path) -> None:
     await settle(f"sqlite://{tmp_path}/pier-registry/registry.db")
     limits = {"rate_address": 1, "rate_burst": 5}
     async with pier_registry(tmp_path, **limits) as registry, aiohttp.ClientSession(f"http://{registry.host}") as http:
-        seen: list[tuple[int, str]] = []
+        seen: list[tuple[object, ...]] = []
         while (429, "TOOMANYREQUESTS") not in seen:
             async with http.get("/v2/") as answer:
                 seen.append((answer.status, *await codes(answer)))

@@ -58,7 +58,7 @@ async def test_what_a_builds_token_is_good_for(
     (tmp_path / "pier-registry").mkdir()
     database = f"sqlite://{tmp_path}/pier-registry/registry.db"
     await settle(database)
-    async with asyncio.timeout(30), pier_registry(tmp_path, build=[RULE]) as registry:
+    async with asyncio.timeout(150), pier_registry(tmp_path, build=[RULE]) as registry:
         records = await open_records(database)
         headers = {"Authorization": f"Bearer {make(await open_tokens(records, Settings().service))}"}
         await records.stop()
@@ -78,7 +78,7 @@ async def test_calls_that_are_slow_hold_up_nobody(tmp_path: Path) -> None:
     body = pushed("refs/heads/other", "a" * 40)
     large = pushed("refs/heads/main", ZEROS, more="x" * (5 << 20))
     async with (
-        asyncio.timeout(30),
+        asyncio.timeout(150),
         pier_registry(tmp_path, build=[RULE]) as registry,
         aiohttp.ClientSession(f"http://{registry.host}", connector=aiohttp.TCPConnector(limit=0)) as http,
     ):
@@ -105,7 +105,7 @@ async def test_a_secret_in_a_file(tmp_path: Path) -> None:
             return answer.status
 
     async with (
-        asyncio.timeout(30),
+        asyncio.timeout(150),
         pier_registry(tmp_path, build=[rule]) as registry,
         aiohttp.ClientSession(f"http://{registry.host}") as http,
     ):
@@ -168,7 +168,7 @@ async def test_an_engine_that_says_strange_things(tmp_path: Path) -> None:
     socket = str(tmp_path / "engine")
     await web.UnixSite(runner, socket).start()
     try:
-        async with asyncio.timeout(60), house(tmp_path, RULE | {"engine": f"unix://{socket}"}) as home:
+        async with asyncio.timeout(150), house(tmp_path, RULE | {"engine": f"unix://{socket}"}) as home:
             runs = []
             for _ in answers:
                 runs.append(await home.ended(await home.push("refs/heads/main", "a" * 40), "failed"))

@@ -12,7 +12,7 @@ from pier.testing.registryserver import PierRegistry, pier_registry
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 NAME = "/v2/team/a"
-PATIENCE = 5
+PATIENCE = 60
 """Seconds; a client may be silent for 120."""
 
 

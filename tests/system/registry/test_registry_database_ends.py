@@ -9,7 +9,7 @@ from pier.metadata.registry.opening import open_records
 from pier.metadata.registry.records import SqlRecords
 from pier.testing.postgres import postgres
 
-PATIENCE = 10
+PATIENCE = 60
 
 
 async def write(records: SqlRecords, number: int) -> None:

@@ -111,7 +111,7 @@ async def test_what_is_deleted_makes_room(small: Path) -> None:
                 images[f"t{len(images)}"] = made
         assert len(images) > 4
         await delete(http, NAME, "t0")
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(150):
             while not await _pushed(http):
                 await asyncio.wait([asyncio.ensure_future(asyncio.Event().wait())], timeout=0.5)
         for tag in list(images)[1:]:
@@ -172,7 +172,7 @@ async def test_deletions_on_a_disk_without_a_byte(any_small: Path) -> None:
         for tag, made in images.items():
             await assert_whole(http, NAME, tag, made)
         await asyncio.to_thread(give_back, registry.root)
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(150):
             while not await _pushed(http):
                 await asyncio.wait([asyncio.ensure_future(asyncio.Event().wait())], timeout=0.5)
 

@@ -106,7 +106,7 @@ async def test_a_pull_from_one_while_the_other_deletes(pair: Pair, http: aiohttp
     async with http.get(two + where) as answer:
         begin = await answer.content.readexactly(MIB)
         await delete(http, NAME, "1", one)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await _status(http, one + where) != 404:
                 pass
         with suppress(aiohttp.ClientPayloadError):

@@ -110,11 +110,14 @@ async def test_fifty_kills_lose_nothing(tmp_path: Path) -> None:
     promises.there["first"] = image(100)
     async with pier_registry(tmp_path) as registry, aiohttp.ClientSession(f"http://{registry.host}") as http:
         await push(http, NAME, "first", promises.there["first"])
-    for _ in range(KILLS):
+    for turn in range(KILLS):
         async with pier_registry(tmp_path, collect_every=1, access_log=False) as registry:
             async with aiohttp.ClientSession(f"http://{registry.host}") as http:
                 await promises.kept(http)
+            before = promises.answered
             rushing = [asyncio.create_task(_rush(registry, promises, number)) for number in range(CLIENTS)]
+            while turn % 2 and promises.answered < before + 6:
+                await asyncio.wait(rushing, timeout=0.01)
             await asyncio.wait(rushing, timeout=random.random() * 0.4)
             registry.child.send_signal(signal.SIGKILL)
             await asyncio.gather(*rushing)
@@ -139,7 +142,10 @@ async def test_collections_that_are_killed(tmp_path: Path) -> None:
         for turn in range(12):
             argv = [sys.executable, str(Path(__file__).with_name("collecting.py")), str(registry.root), str(turn)]
             child, lines = await _started(argv)
-            await asyncio.wait([asyncio.ensure_future(lines.read())], timeout=random.random() / 40)
+            ended = asyncio.ensure_future(lines.read())
+            while turn % 2 and len(kept.blobs) < len(_files(registry.root)) == counts[-1]:
+                await asyncio.wait([ended], timeout=0.001)
+            await asyncio.wait([ended], timeout=random.random() / 40)
             child.send_signal(signal.SIGKILL)
             await child.wait()
             counts.append(len(_files(registry.root)))

@@ -67,14 +67,17 @@ async def killed(direction: str, tmp_path: Path) -> None:
                 registry.child.send_signal(signal.SIGKILL)
                 await registry.child.wait()
             async with pier_registry(tmp_path / "here", **mine):
-                assert not await digest(target, "team/app", f"{COUNT - 1:02}")
                 found = await ended(here, id, seconds=120)
                 assert found["state"] == "done" and "attempt 2" in found["log"], found
                 for number, each in enumerate(made):
                     await assert_whole(target, "team/app", f"{number:02}", each)
-        after = await moved(there, "received"), await moved(there, "sent")
-    total = after[0] - before[0] if direction == "push" else after[1] - before[1]
-    assert whole <= total <= 1.1 * whole
+
+        async def all_of_it() -> int:
+            after = await moved(there, "received"), await moved(there, "sent")
+            total = after[0] - before[0] if direction == "push" else after[1] - before[1]
+            return total if total >= whole else 0
+
+        assert await eventually(all_of_it) <= 1.1 * whole
 
 
 async def test_a_transfer_that_breaks_goes_on_where_it_was(tmp_path: Path) -> None:
@@ -120,11 +123,11 @@ async def test_a_registry_that_is_stopped_goes_on_when_it_is_started(tmp_path: P
             id = await run(here)
             await eventually(lambda: _asked(other, "/blobs/"))
             began = loop.time()
-        assert loop.time() - began < 10
+        assert loop.time() - began < 30
         other.forget()
         other.misbehave(r"GET .*/tags/list", say(200, '{"tags": ["1"]}'))
         async with serving(tmp_path, pulled) as here:
-            found = await ended(here, id, seconds=20)
+            found = await ended(here, id)
             assert found["state"] == "done" and "attempt 2" in found["log"], found
 
 

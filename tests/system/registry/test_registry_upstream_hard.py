@@ -182,7 +182,7 @@ async def test_two_instances_of_which_one_stops(upstream: FaultyRegistry, databa
     storage = tmp_path / "blobs"
     shared = {"database": database.url, "storage": f"file://{storage}", "upstream": [up], "stop_wait": 0}
     async with (
-        asyncio.timeout(60),
+        asyncio.timeout(150),
         pier_registry(tmp_path / "one", **shared) as one,
         pier_registry(tmp_path / "two", **shared) as two,
         aiohttp.ClientSession(f"http://{one.host}") as here,

@@ -34,7 +34,7 @@ async def test_two_instances(database: Server, tmp_path: Path) -> None:
         up = {"name": "up", "url": f"http://{far.host}"}
         shared = {"database": database.url, "storage": s3.url("blobs"), "upstream": [up]}
         async with (
-            asyncio.timeout(60),
+            asyncio.timeout(150),
             pier_registry(tmp_path / "one", **shared) as one,
             pier_registry(tmp_path / "two", **shared) as two,
             aiohttp.ClientSession(f"http://{one.host}") as here,
