@@ -88,8 +88,8 @@ def _image(deps: Deps, name: str, platform: Platform | None) -> Image | None:
         return None
     image = lookup.find(deps.images, name)
     if platform is not None:
-        actual = Platform(image.config.os, image.config.architecture, image.config.variant)
-        if not platform.matches(actual):
+        actual = Platform(image.config.architecture, image.config.os, "", image.config.variant)
+        if not platform.accepts(actual):
             raise NotFound(
                 f"image with reference {name} was found but does not match the specified platform: "
                 f"wanted {platform}, actual: {actual}"

@@ -5,27 +5,31 @@ from typing import Final
 
 from pier.errors import NotFound
 from pier.oci.manifest import Descriptor, Index
-from pier.oci.platform import Platform, host_platform, runnable
+from pier.oci.platform import Platform, distance, host_platform, runnable
 
 _REFERENCE_TYPE: Final = "vnd.docker.reference.type"
 _UNKNOWN: Final = "unknown"
 
 
 def acceptable(platform: Platform | None) -> tuple[Platform, ...]:
-    """The platforms to look for, best first: the one asked for, else what this host runs."""
-    return (platform,) if platform else runnable(host_platform())
+    """The platforms to look for, best first: what runs on the one asked for, else on this host."""
+    return runnable(platform or host_platform())
 
 
 def choose(index: Index, wanted: Sequence[Platform]) -> Descriptor:
-    """The first image of ``index`` that is for the best of ``wanted``. Attestations are no images.
+    """The image of ``index`` that is for the best of ``wanted``, by its variant. Attestations are no images.
 
     Raises NotFound in Docker's words.
     """
     images = [entry for entry in index.manifests if not _is_attestation(entry)]
     for platform in wanted:
-        for entry in images:
-            if entry.platform is not None and platform.matches(entry.platform):
-                return entry
+        fitting = [
+            (distance(platform, entry.platform), position, entry)
+            for position, entry in enumerate(images)
+            if entry.platform is not None and platform.matches(entry.platform)
+        ]
+        if fitting:
+            return min(fitting)[2]
     for entry in images:
         if entry.platform is None:
             return entry

@@ -150,7 +150,8 @@ async def _current(pulling: _Pulling, reference: Reference) -> tuple[Image, Dige
 
 
 def _fits(image: Image, platform: Platform | None) -> bool:
-    return any(wanted.matches(_platform_of(image.config)) for wanted in acceptable(platform))
+    """Whether nothing better can be there: what merely runs too may be one of several."""
+    return acceptable(platform)[0].matches(_platform_of(image.config))
 
 
 def _platform_of(config: ImageConfig) -> Platform:
@@ -219,7 +220,10 @@ async def _config(pulling: _Pulling, descriptor: Descriptor) -> bytes:
 def _check_platform(config: bytes, reference: Reference, platform: Platform | None) -> None:
     """An image that is for one platform only is taken as it is, unless the user asked for another."""
     actual = _platform_of(parse_config(config))
-    if platform is not None and actual.architecture and not platform.matches(actual):
+    if actual.os not in ("", "linux"):
+        why = "operating system is not supported"
+        raise Unsupported(f'image operating system "{actual.os}" cannot be used on this platform: {why}')
+    if platform is not None and actual.architecture and not platform.accepts(actual):
         raise NotFound(
             f"image with reference {reference} was found but does not match the specified platform: "
             f"wanted {platform}, actual: {actual}"

@@ -215,6 +215,14 @@ def test_an_unknown_restart_policy(cli: Docker) -> None:
     assert "invalid restart policy: unknown policy 'sometimes'; use one of" in message
 
 
+def test_a_platform(cli: Docker, name: str) -> None:
+    """What is of the platform asked for, or runs there."""
+    assert cli("run", "--rm", "--platform", "linux/amd64", IMAGE, "echo", "ran").out == "ran"
+    assert cli("run", "--rm", "--platform", "linux/amd64/v2", "--pull", "never", IMAGE, "echo", "ran").out == "ran"
+    told = cli("create", "--platform", "linux/arm64", "--pull", "never", "--name", name, IMAGE, code=1).stderr.decode()
+    assert "does not match the specified platform: wanted linux/arm64, actual: linux/amd64" in told
+
+
 def test_platform_facts(cli: Docker) -> None:
     """What programs look at to see that they are in a container."""
     assert shell(cli, "ls -a / | grep -x .dockerenv; readlink /etc/mtab; readlink /dev/stdout").split() == [

@@ -203,14 +203,14 @@ async def test_a_missing_layer(images: Images, registries: Registries, registry:
     await _nothing_left(images)
 
 
-async def test_a_registry_that_falls_silent(
-    images: Images, registries: Registries, registry: FaultyRegistry, told: Told
-) -> None:
+async def test_a_registry_that_falls_silent(images: Images, registry: FaultyRegistry, told: Told) -> None:
+    registries = Registries(Settings(first_delay=0.001, longest_delay=0.5, stall_timeout=2))
     registry.add_image("t/app", "1", [_big()])
     registry.misbehave("GET .*/blobs/", cut(after=500_000, stall=True), times=2)
     registry.misbehave("GET .*/blobs/", hang)
     with pytest.raises(PierError, match="no answer within 2 s: context deadline exceeded"):
         await _pull(images, registries, registry, told)
+    await registries.close()
     await _nothing_left(images)
 
 
@@ -230,7 +230,7 @@ async def test_a_cancelled_pull_stops_at_once(
     await reached.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(task, 1)
+        await task
     await _nothing_left(images)
 
 
@@ -326,3 +326,15 @@ async def test_ipv6(images: Images, registries: Registries, told: Told) -> None:
         registry.add_image("t/app", "1", [layer_tar(f=b"x")])
         await _pull(images, registries, registry, told)
     assert [image.repo_tags for image in images.store.list()] == [(f"{registry.host}/t/app:1",)]
+
+
+async def test_an_image_of_another_system(
+    registry: FaultyRegistry, images: Images, registries: Registries, told: Told
+) -> None:
+    registry.add_image("t/app", "1", [layer_tar(f=b"x")], config={"os": "windows"})
+    expected = 'image operating system "windows" cannot be used on this platform: operating system is not supported'
+    for platform in (None, parse_platform("windows/amd64")):
+        with pytest.raises(Unsupported) as caught:
+            await pull(images, registries, parse_reference(f"{registry.host}/t/app:1"), platform, None, told)
+        assert str(caught.value) == expected
+    assert layers_left(images) == []

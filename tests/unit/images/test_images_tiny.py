@@ -7,14 +7,14 @@ import tarfile
 import pytest
 
 from pier.errors import NotFound, Unsupported
-from pier.images.choose import choose
+from pier.images.choose import acceptable, choose
 from pier.images.hello import TEXT, executable
 from pier.images.tinyimages import is_dynamic
 from pier.images.tinytar import tar_entry, tar_of
 from pier.oci.digest import sha256
 from pier.oci.manifest import Descriptor, Index
 from pier.oci.mediatypes import OCI_INDEX, OCI_MANIFEST
-from pier.oci.platform import Platform
+from pier.oci.platform import Platform, parse_platform
 
 
 @pytest.mark.parametrize(("architecture", "machine"), [("amd64", 62), ("arm64", 183)])
@@ -70,3 +70,22 @@ def test_choosing() -> None:
     only = Index(schema_version=2, media_type=OCI_INDEX, manifests=[attestation, unknown, amd64])
     with pytest.raises(NotFound, match=r"^no matching manifest for linux/arm/v7 in the manifest list entries$"):
         choose(only, (ARM,))
+
+
+@pytest.mark.parametrize(
+    ("asked", "offered", "chosen"),
+    [
+        ("linux/amd64", "linux/amd64/v3 linux/amd64/v2 linux/amd64", "linux/amd64"),
+        ("linux/amd64", "linux/386 linux/amd64/v3", "linux/amd64/v3"),
+        ("linux/amd64", "linux/386", "linux/386"),
+        ("linux/amd64/v3", "linux/amd64 linux/amd64/v2 linux/amd64/v4", "linux/amd64/v2"),
+        ("linux/arm/v7", "linux/arm/v5 linux/arm/v6 linux/arm/v8", "linux/arm/v6"),
+        ("linux/arm", "linux/arm/v8 linux/arm/v5 linux/arm/v6 linux/arm/v7", "linux/arm/v7"),
+        ("linux/arm64", "linux/arm/v6 linux/arm/v7", "linux/arm/v7"),
+    ],
+)
+def test_choosing_a_variant(asked: str, offered: str, chosen: str) -> None:
+    """As Docker does: the platform's own, else the best that runs there."""
+    entries = [_entry(text, parse_platform(text)) for text in offered.split()]
+    index = Index(schema_version=2, media_type=OCI_INDEX, manifests=entries)
+    assert choose(index, acceptable(parse_platform(asked))).digest == sha256(chosen.encode())

@@ -197,7 +197,39 @@ def test_matching_platforms() -> None:
     assert Platform("arm", "linux", "", "v7").matches(Platform("arm", "linux"))
     assert not Platform("arm", "linux", "", "v6").matches(Platform("arm", "linux", "", "v7"))
     assert not arm.matches(Platform("amd64", "linux"))
-    assert [str(platform) for platform in runnable(Platform("amd64", "linux"))] == ["linux/amd64", "linux/386"]
+
+
+@pytest.mark.parametrize(
+    ("host", "runs"),
+    [
+        ("linux/amd64", "linux/amd64 linux/386"),
+        ("linux/amd64/v3", "linux/amd64/v3 linux/amd64/v2 linux/amd64/v1 linux/386"),
+        ("linux/arm", "linux/arm"),
+        ("linux/arm/v7", "linux/arm/v7 linux/arm/v6 linux/arm/v5"),
+        ("linux/arm64", "linux/arm64 linux/arm"),
+        ("linux/386", "linux/386"),
+        ("linux/riscv64", "linux/riscv64"),
+    ],
+)
+def test_what_a_platform_runs(host: str, runs: str) -> None:
+    assert [str(platform) for platform in runnable(parse_platform(host))] == runs.split()
+
+
+@pytest.mark.parametrize(
+    ("asked", "offered", "accepted"),
+    [
+        ("linux/amd64", "linux/amd64", True),
+        ("linux/amd64/v2", "linux/amd64", True),
+        ("linux/amd64", "linux/386", True),
+        ("linux/386", "linux/amd64", False),
+        ("linux/arm/v7", "linux/arm/v6", True),
+        ("linux/arm/v6", "linux/arm/v7", False),
+        ("linux/arm64", "linux/arm/v7", True),
+        ("linux/arm64", "linux/amd64", False),
+    ],
+)
+def test_what_will_do_for_a_platform(asked: str, offered: str, accepted: bool) -> None:
+    assert parse_platform(asked).accepts(parse_platform(offered)) == accepted
 
 
 @pytest.mark.parametrize(
