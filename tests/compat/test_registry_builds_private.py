@@ -132,7 +132,8 @@ async def test_what_cannot_be_fetched(tmp_path: Path, rule: dict[str, Any], proj
         ({}, "b" * 40, f"/repo.git has no commit {'b' * 40} in {MAIN}"),
         ({"folder": "none"}, commit, "folder none of the repository: no such file or directory"),
         ({"folder": "text"}, commit, "folder text of the repository: not a directory"),
-        ({"dockerfile": "None"}, commit, "None"),
+        ({"dockerfile": "None"}, big, "None"),
+        ({"platforms": ["linux/mips64le"], "git_size": 100_000_000}, big, ""),
         ({"git_size": 1_000_000}, big, "takes more than 1000000 bytes here: git_size allows no more"),
         ({"git_size": 500}, commit, "takes more than 500 bytes here: git_size allows no more"),
     ]

@@ -9,11 +9,13 @@ from typing import Final
 
 from pier.linux.files import open_in_root
 from pier.linux.trees import remove_tree
+from pier.oci.ignore import Matcher
 from pier.registry.builds.credentials import git_secret
 from pier.registry.builds.failed import BuildFailed
 from pier.registry.builds.gitconfig import config, environment, origin
 from pier.registry.builds.gitrun import Git, GitFailed
 from pier.registry.builds.gitsaid import failure, hidden, not_given
+from pier.registry.builds.ignored import ignored
 from pier.registry.builds.rooms import room
 from pier.registry.builds.tasks import Task
 from pier.registry.settings import Build
@@ -27,10 +29,11 @@ _LATEST: Final = 1 << 33
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """``folder`` is the build's context; ``time`` the commit's, in seconds since 1970."""
+    """``folder`` is the build's context, less what is ``ignored``; ``time`` the commit's, in seconds since 1970."""
 
     folder: Path
     time: int
+    ignored: Matcher
 
 
 @asynccontextmanager
@@ -48,7 +51,8 @@ async def checked_out(root: Path, rule: Build, task: Task) -> AsyncIterator[Chec
             raise failure(rule, hidden(error.errors, secret[1])) from error
         await hop(None, git.look)
         await hop(None, remove_tree, tree / ".git")
-        yield Checkout(await hop(None, _inside, tree, rule.folder), time)
+        folder = await hop(None, _inside, tree, rule.folder)
+        yield Checkout(folder, time, await hop(None, ignored, folder, rule.dockerfile))
 
 
 async def _fetch(git: Git, rule: Build, task: Task) -> int:

@@ -93,7 +93,9 @@ class _Source:
         return {"remote": f"{rule.repository}#{self.task.commit or self.task.ref}{place}"}
 
     def context(self) -> AsyncIterator[bytes] | None:
-        return archive(self.checkout.folder, self.checkout.time) if self.checkout is not None else None
+        if self.checkout is None:
+            return None
+        return archive(self.checkout.folder, self.checkout.time, self.checkout.ignored)
 
 
 @asynccontextmanager

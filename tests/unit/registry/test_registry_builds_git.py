@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from pier.errors import InvalidArgument, PierError, Unavailable
+from pier.oci.ignore import Matcher
 from pier.registry.builds import choosing
 from pier.registry.builds.archive import pieces
 from pier.registry.builds.failed import BuildFailed
 from pier.registry.builds.gitconfig import config, environment, fetched_here
 from pier.registry.builds.gitsaid import failure, hidden, not_given
+from pier.registry.builds.ignored import ignored
 from pier.registry.builds.tokens import readable
 from pier.registry.settings import Base, Build, Settings
 
@@ -170,7 +172,7 @@ def test_an_archive_is_made_of_the_commit_alone(tmp_path: Path) -> None:
             (place / "\udcff\u00e9").touch()
         finally:
             os.umask(before)
-    one, two = (b"".join(pieces(tmp_path / name, 981158400)) for name in (f"{0o027}", f"{0o002}"))
+    one, two = (b"".join(pieces(tmp_path / name, 981158400, Matcher(()))) for name in (f"{0o027}", f"{0o002}"))
     assert one == two and b"secret" not in one and len(one) % 512 == 0
     with tarfile.open(fileobj=io.BytesIO(one), errors="surrogateescape") as tar:
         found = {info.name: info for info in tar}
@@ -180,3 +182,33 @@ def test_an_archive_is_made_of_the_commit_alone(tmp_path: Path) -> None:
         big = tar.extractfile("big")
         assert big is not None and big.read() == bytes(range(256)) * 8192
         assert found["link"].linkname == "../" * 9 + "etc/passwd"
+
+
+@pytest.mark.parametrize(
+    ("lists", "expected"),
+    [
+        ({}, {"Dockerfile", "a", "a/b", "a/c", "a/c/d", "e"}),
+        ({".dockerignore": "a\n"}, {".dockerignore", "Dockerfile", "e"}),
+        ({".dockerignore": "a\n!a/c/d\n"}, {".dockerignore", "Dockerfile", "a", "a/c", "a/c/d", "e"}),
+        ({".dockerignore": "*\n!e\n"}, {".dockerignore", "Dockerfile", "e"}),
+        ({".dockerignore": "*", "Dockerfile.dockerignore": "a"}, {"Dockerfile.dockerignore", ".dockerignore", "e"}),
+    ],
+)
+def test_what_is_left_out(lists: dict[str, str], expected: set[str], tmp_path: Path) -> None:
+    (tmp_path / "a" / "c").mkdir(parents=True)
+    for name in ("Dockerfile", "a/b", "a/c/d", "e"):
+        (tmp_path / name).touch()
+    for name, text in lists.items():
+        (tmp_path / name).write_text(text)
+    made = b"".join(pieces(tmp_path, 0, ignored(tmp_path, "Dockerfile")))
+    with tarfile.open(fileobj=io.BytesIO(made)) as tar:
+        names = tar.getnames()
+    assert set(names) == expected | {"Dockerfile"} and len(names) == len(set(names))
+
+
+def test_a_list_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / ".dockerignore").symlink_to("/etc/passwd")
+    assert not ignored(tmp_path, "Dockerfile")
+    (tmp_path / "Dockerfile.dockerignore").write_text("a[")
+    with pytest.raises(BuildFailed, match=r"^Dockerfile\.dockerignore: "):
+        ignored(tmp_path, "Dockerfile")
