@@ -1,7 +1,7 @@
 """What went wrong with a registry, as an error kind in Docker's words (pure).
 
 A refusal reads ``<code>: <message>`` as the registry's own error body has it, the code in lower case.
-Nothing of a URL's query is repeated: signed download addresses carry secrets there.
+Nothing of a URL's query is repeated, nor its password: signed download addresses carry secrets there.
 """
 
 import errno
@@ -129,7 +129,12 @@ def _printable(text: str) -> str:
 def connection_failure(method: str, url: URL, error: Exception, *, waited: float = 0) -> PierError:
     """The kind for what aiohttp raised while ``method url`` was asked: ``Get "URL": reason``."""
     kind, reason = _reason(url, error, waited)
-    return kind(f'{method.capitalize()} "{url.with_query(None)}": {reason}')
+    return kind(f'{method.capitalize()} "{shown_url(url)}": {reason}')
+
+
+def shown_url(url: URL) -> URL:
+    """``url`` without the secrets that may be in it: its query, its user and password."""
+    return url.with_query(None).with_user(None)
 
 
 def _reason(url: URL, error: Exception, waited: float) -> tuple[type[PierError], str]:

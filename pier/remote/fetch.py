@@ -86,7 +86,7 @@ async def blob(repository: Repository, descriptor: Descriptor, offset: int = 0) 
         begun = position
         answer = await _open_blob(repository, descriptor, position)
         try:
-            async for piece in _body(repository, answer, position - _first_byte(answer)):
+            async for piece in _body(repository, answer, position - _first_byte(answer, position)):
                 position += len(piece)
                 if position > descriptor.size:
                     raise DataCorrupted(f"blob {descriptor.digest} is longer than the {descriptor.size} bytes promised")
@@ -103,19 +103,25 @@ async def blob(repository: Repository, descriptor: Descriptor, offset: int = 0) 
 
 
 async def _open_blob(repository: Repository, descriptor: Descriptor, offset: int) -> aiohttp.ClientResponse:
+    """An answer that begins at ``offset`` or before it: of a server that gives no such range, the whole."""
+    answer = await _ask_blob(repository, descriptor, offset)
+    if answer.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or _first_byte(answer, offset) > offset:
+        answer.close()
+        answer = await _ask_blob(repository, descriptor, 0)
+    return answer
+
+
+async def _ask_blob(repository: Repository, descriptor: Descriptor, offset: int) -> aiohttp.ClientResponse:
     headers = {"Range": f"bytes={offset}-"} if offset else {}
-    ok = (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT)
+    beyond = (HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,) if offset else ()
+    ok = (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT, *beyond)
     try:
-        answer = await repository.open(Request("GET", f"blobs/{descriptor.digest}", headers=headers, ok=ok))
+        return await repository.open(Request("GET", f"blobs/{descriptor.digest}", headers=headers, ok=ok))
     except NotFound:
         elsewhere = _elsewhere(descriptor)
         if elsewhere is None:
             raise
-        answer = await repository.open(Request("GET", url=elsewhere, headers=headers, ok=ok))
-    if _first_byte(answer) > offset:
-        answer.close()
-        raise DataCorrupted("the registry answered with another range than the one asked for")
-    return answer
+        return await repository.open(Request("GET", url=elsewhere, headers=headers, ok=ok))
 
 
 def _elsewhere(descriptor: Descriptor) -> URL | None:
@@ -137,12 +143,13 @@ async def _body(repository: Repository, answer: aiohttp.ClientResponse, skip: in
         raise repository.transport.failure(answer, error) from error
 
 
-def _first_byte(answer: aiohttp.ClientResponse) -> int:
+def _first_byte(answer: aiohttp.ClientResponse, asked: int) -> int:
+    """Where the body begins; a part that does not say so is taken for the one that was ``asked`` for."""
     if answer.status != HTTPStatus.PARTIAL_CONTENT:
         return 0
     unit, _, span = answer.headers.get("Content-Range", "").partition(" ")
     first = span.partition("-")[0]
-    return int(first) if unit == "bytes" and first.isascii() and first.isdecimal() else 0
+    return int(first) if unit == "bytes" and first.isascii() and first.isdecimal() else asked
 
 
 async def small_blob(repository: Repository, descriptor: Descriptor, limit: int) -> bytes:

@@ -20,7 +20,7 @@ from pier.oci.reference import Reference
 from pier.remote.auth import Authorizer
 from pier.remote.backoff import pause
 from pier.remote.challenge import Challenge, parse_challenges
-from pier.remote.failures import Refusal, is_temporary, refusal
+from pier.remote.failures import Refusal, is_temporary, refusal, shown_url
 from pier.remote.resolver import Endpoint
 from pier.remote.settings import Credentials
 from pier.remote.transport import Body, Transport
@@ -138,17 +138,18 @@ class Repository:
                 return answer
             answer.release()
             url = self.location(answer)
-        raise DataCorrupted(f'{request.method.capitalize()} "{url.with_query(None)}": stopped after too many redirects')
+        raise DataCorrupted(f'{request.method.capitalize()} "{shown_url(url)}": stopped after too many redirects')
 
     def location(self, answer: aiohttp.ClientResponse) -> URL:
         """The ``Location`` of ``answer``, resolved; DataCorrupted where it is none."""
         text = answer.headers.get("Location", "")
+        invalid = DataCorrupted(f"the registry answered with an invalid Location: {text.partition('?')[0][:200]!r}")
         try:
             url = answer.url.join(URL(text, encoded=True))
         except ValueError as error:
-            raise DataCorrupted(f"the registry answered with an invalid Location: {text[:200]!r}") from error
+            raise invalid from error
         if not text or url.scheme not in ("http", "https") or not url.host:
-            raise DataCorrupted(f"the registry answered with an invalid Location: {text[:200]!r}")
+            raise invalid
         return url
 
     async def _headers(self, request: Request, url: URL) -> Mapping[str, str]:
@@ -161,7 +162,7 @@ class Repository:
                 raise
             kind = Unauthorized if isinstance(error, Forbidden | NotFound) else type(error)
             method = (request.shown or request.method).capitalize()
-            raise kind(f'{method} "{url.with_query(None)}": {error}') from error
+            raise kind(f'{method} "{shown_url(url)}": {error}') from error
         return {**request.headers, **proof}
 
     def _scopes(self, also: tuple[str, ...]) -> tuple[str, ...]:
