@@ -20,6 +20,7 @@ import docker
 import pytest
 
 from tests.compat.docker_cli import Docker
+from tests.compat.pier_cli import Pier
 from tests.compat.rootfs import busybox_rootfs
 
 IMAGE = "testbox"
@@ -66,6 +67,15 @@ def session_cli(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Ite
     yield cli
     remove_containers(cli)
     cli("rmi", "-f", IMAGE)
+
+
+@pytest.fixture(scope="session")
+def debian(session_cli: Docker, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The image of this name, made once. A Docker must have one, with apt sources that it can reach."""
+    if not os.environ.get("PIER_TEST_DOCKER_HOST"):
+        pier = Pier(session_cli.host, tmp_path_factory.mktemp("config"), session_cli.label)
+        pier("image", "bootstrap", "debian", timeout=900)
+    return "debian"
 
 
 @pytest.fixture

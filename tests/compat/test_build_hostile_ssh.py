@@ -78,9 +78,7 @@ class Client:
 
 
 @pytest.fixture(scope="module")
-def tools(session_cli: Docker, buildx: Docker, pier: Pier) -> Iterator[None]:
-    if not os.environ.get("PIER_TEST_DOCKER_HOST") and not session_cli("images", "-q", "debian").out:
-        pier("image", "bootstrap", "debian", timeout=LONG)
+def tools(session_cli: Docker, buildx: Docker, debian: str) -> Iterator[None]:
     buildx("buildx", "build", "-q", "-t", "ssh-tools", "-", stdin=TOOLS.encode(), timeout=LONG)
     yield
     session_cli("rmi", "-f", "ssh-tools")

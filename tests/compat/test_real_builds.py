@@ -1,7 +1,7 @@
 """What people build: packages from apt, npm and pip, a compiler, a web server; over the bridge, from real archives.
 
 Each project builds, runs, builds again from the cache, and is what Docker made of it (``builds/real``, taken by
-``build_compare``). Where the engine is a Docker it must have an image ``debian`` with apt sources that it can reach.
+``build_compare``). See the fixture ``debian`` for where the engine is a Docker.
 """
 
 import json
@@ -29,13 +29,11 @@ PIER = "python3 -c 'import sys; from pier.cli.main import main; sys.exit(main())
 
 
 @pytest.fixture(scope="module")
-def builder(session_cli: Docker, tmp_path_factory: pytest.TempPathFactory) -> Docker:
+def builder(session_cli: Docker, debian: str, tmp_path_factory: pytest.TempPathFactory) -> Docker:
     """A command that builds, on an engine with the image that all others begin from."""
     if os.environ.get("PIER_TEST_DOCKER_HOST"):
         return Docker(docker_program(), session_cli.host, Path(os.environ["DOCKER_CONFIG"]), session_cli.label)
-    made = Pier(session_cli.host, tmp_path_factory.mktemp("config"), session_cli.label)
-    made("image", "bootstrap", "debian", timeout=LONG)
-    return made
+    return Pier(session_cli.host, tmp_path_factory.mktemp("config"), session_cli.label)
 
 
 @pytest.fixture(scope="module")
