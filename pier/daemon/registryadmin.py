@@ -72,6 +72,8 @@ def _me() -> str:
 
 
 def _in_folder(root: str) -> str:
+    if not Path(root).is_absolute():
+        raise InvalidArgument(f"root must be an absolute path: {root}")
     try:
         Path(root).mkdir(mode=0o750, parents=True, exist_ok=True)
     except OSError as error:

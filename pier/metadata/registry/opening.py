@@ -25,7 +25,7 @@ def _database(url: str) -> Database:
     if url.startswith("sqlite:///"):
         return SqliteDatabase(Path(url.removeprefix("sqlite://")))
     if not url.startswith(_POSTGRES):
-        raise InvalidArgument(f"unknown database {url.partition('://')[0]!r}: sqlite:///PATH or postgresql://HOST/NAME")
+        raise InvalidArgument(f"unknown database {url.partition(':')[0]!r}: sqlite:///PATH or postgresql://HOST/NAME")
     try:
         from pier.metadata.registry.postgres import PostgresDatabase
     except ImportError as error:

@@ -65,6 +65,10 @@ def test_what_is_refused(words: list[str], stdin: str, expected: str, root: str)
     assert expected in run(*words, root, stdin=stdin, code=1)
 
 
+def test_a_folder_that_depends_on_where_one_stands() -> None:
+    assert run("user", "ls", "--root=here", code=1) == "pier registry: root must be an absolute path: here\n"
+
+
 def test_robots(root: str) -> None:
     shown = dict(line.split(": ") for line in run("robot", "add", "team/ci", "--days=5", root).splitlines())
     assert shown["name"] == "robot$team+ci"

@@ -641,6 +641,7 @@ async def test_a_server_that_goes_and_comes_back(server: Server) -> None:
     ("url", "kind", "text"),
     [
         ("mysql://x/y", InvalidArgument, "unknown database 'mysql'"),
+        ("postgresql:/registry:secret@db/registry", InvalidArgument, "^unknown database 'postgresql': sqlite:///PATH"),
         ("sqlite:///nowhere/at/all.db", InvalidArgument, "cannot use the database"),
         ("postgresql:///x?host=/nowhere", Unavailable, "does not answer"),
         ("postgresql://[", InvalidArgument, "cannot read the database's address"),
