@@ -6,10 +6,9 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
-
-import pytest
 
 from pier.daemon.ending import LONGEST, STUCK
 from pier.linux.process import Child
@@ -18,6 +17,12 @@ from pier.testing.registry import free_port, running
 
 PROGRAM = str(Path(__file__).with_name("stubborn.py"))
 READY = b"msg=ready"
+NAMED = {
+    "task": r'msg="a task goes on" .*stubborn.py:\d+ task',
+    "thread": r'msg="a thread goes on" thread=worker_\d+ .*stubborn.py:\d+ _stay',
+    "loop": r'msg="a thread goes on" thread=MainThread waits=.*stubborn.py:\d+ loop',
+}
+"""What goes on, and what the log says of it."""
 SLACK = 30.0
 """Seconds that a busy machine may take besides."""
 
@@ -39,23 +44,21 @@ async def ended(child: Child) -> tuple[int, float]:
         return await child.wait(), time.monotonic() - began
 
 
-@pytest.mark.parametrize(
-    "what, named",
-    [
-        ("task", r'msg="a task goes on" .*stubborn.py:\d+ task'),
-        ("thread", r'msg="a thread goes on" thread=worker_\d+ .*stubborn.py:\d+ _stay'),
-        ("loop", r'msg="a thread goes on" thread=MainThread waits=.*stubborn.py:\d+ loop'),
-    ],
-)
-async def test_a_registry_ends_whatever_goes_on(tmp_path: Path, what: str, named: str) -> None:
-    async with registry(tmp_path, what) as (child, log):
+async def test_a_registry_ends_whatever_goes_on(tmp_path: Path) -> None:
+    """All at once: each takes as long as it may."""
+    await asyncio.gather(*(leaves_all_the_same(tmp_path / what, what, named) for what, named in NAMED.items()))
+
+
+async def leaves_all_the_same(folder: Path, what: str, named: str) -> None:
+    await asyncio.to_thread(folder.mkdir)
+    async with registry(folder, what) as (child, log):
         code, seconds = await ended(child)
     assert code == STUCK
     assert seconds >= LONGEST
     text = log.read_text()
     assert "it does not end; leaving all the same" in text
     assert re.search(named, text), text
-    async with registry(tmp_path, "deaf"):
+    async with registry(folder, "deaf"):
         pass  # its records are sound
 
 
@@ -75,15 +78,22 @@ async def test_a_registry_ends_at_once_where_nothing_goes_on(tmp_path: Path) -> 
         assert seconds < LONGEST
 
 
-@pytest.mark.parametrize("what", ["task", "thread"])
-def test_an_engine_ends_whatever_goes_on(tmp_path: Path, what: str) -> None:
+def test_engines_end_whatever_goes_on(tmp_path: Path) -> None:
+    with ThreadPoolExecutor() as pool:
+        for done in [pool.submit(engine_ends, tmp_path / what, what) for what in ("task", "thread")]:
+            done.result()
+
+
+def engine_ends(folder: Path, what: str) -> None:
+    folder.mkdir()
+
     class Stubborn(RunningEngine):
         def argv(self) -> list[str]:
             python, _, module, *flags = super().argv()
             return [python, PROGRAM, what, module, *flags] if stubborn else super().argv()
 
     stubborn = True
-    engine = Stubborn(tmp_path)
+    engine = Stubborn(folder)
     try:
         engine.start()
         assert engine.stop() == STUCK
