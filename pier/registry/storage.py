@@ -59,6 +59,13 @@ class Storage(Protocol):
         Raises DataCorrupted where it is shorter, Conflict where another writer is at it (``exclusive``).
         """
 
+    async def salvage(self, location: str) -> int:
+        """How many bytes an unfinished upload has that nobody is at; they are durable now. 0 where that is not told.
+
+        Whoever goes on from there has to look at the digest of the whole: of what was never promised a power loss may
+        have left anything.
+        """
+
     def read(self, location: str, start: int, stop: int) -> AsyncIterator[bytes]:
         """Bytes ``start`` to ``stop`` (exclusive) of what was finished. Raises NotFound, Unavailable."""
 

@@ -126,6 +126,28 @@ class StorageSuite:
         await writer.close()
         assert await bytes_of(storage, writer.location, 0, 17) == b"promised and kept"
 
+    async def test_what_was_not_promised_may_be_salvaged(self, storage: Storage, again: Again) -> None:
+        """As far as there is anything: and then it is a promise."""
+        location = storage.location()
+        assert await storage.salvage(location) == 0
+        data = os.urandom(3 * MIB)
+        writer = await storage.resume(location, 0, b"")
+        await writer.write(data[:MIB])
+        offset, state = await writer.pause()
+        await writer.write(data[MIB : 2 * MIB])
+        if storage.exclusive:
+            assert await storage.salvage(location) == 0
+        await writer.close()
+        other = await again()
+        there = await other.salvage(location)
+        assert there in (0, 2 * MIB)
+        offset = max(offset, there)
+        writer = await other.resume(location, offset, state)
+        await writer.write(data[offset:])
+        assert await writer.finish() == len(data)
+        assert await bytes_of(other, writer.location, 0, len(data)) == data
+        await writer.close()
+
     async def test_a_promise_holds_whatever_comes_after_it(self, storage: Storage, again: Again) -> None:
         location = storage.location()
         writer = await storage.resume(location, 0, b"")

@@ -5,6 +5,7 @@ one commit of the file system's journal. A lock on the file keeps other writers 
 """
 
 import errno
+import fcntl
 import os
 import re
 import secrets
@@ -49,6 +50,9 @@ class FolderStorage:
         path = self._path(location)
         return await obtain(self._threads, FolderWriter.give_up, FolderWriter.open, self._threads, path, offset)
 
+    async def salvage(self, location: str) -> int:
+        return await hop(self._threads, _salvage, self._path(location))
+
     async def read(self, location: str, start: int, stop: int) -> AsyncIterator[bytes]:
         descriptor = await obtain(self._threads, os.close, self.open, location)
         try:
@@ -88,6 +92,23 @@ class FolderStorage:
         if not _LOCATION.fullmatch(location):
             raise NotFound(f"{location[:100]!r} is no location")
         return self._root / location[:2] / location
+
+
+def _salvage(path: Path) -> int:
+    with as_kinds():
+        try:
+            file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return 0
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.fdatasync(file)
+            sync_folder(path.parent)
+            return os.fstat(file).st_size
+        except BlockingIOError:
+            return 0
+        finally:
+            os.close(file)
 
 
 def _pread(descriptor: int, length: int, offset: int) -> bytes:

@@ -36,6 +36,9 @@ class S3Storage:
             raise DataCorrupted(f"the state of an upload is not that at {offset}")
         return S3Writer(self._bucket, _checked(location), known)
 
+    async def salvage(self, location: str) -> int:
+        return 0
+
     def read(self, location: str, start: int, stop: int) -> AsyncIterator[bytes]:
         return self._bucket.get(_checked(location), start, stop)
 

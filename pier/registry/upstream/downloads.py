@@ -71,13 +71,21 @@ class Downloads:
             raise
 
     async def _upload(self, wanted: Wanted) -> Upload:
-        """The one that this instance has left half-done, if it has; nobody else goes on with that."""
+        """The one that this instance has left half-done, if it has; nobody else goes on with that.
+
+        One that was killed knows less of it than the file has, and the whole is hashed anew anyway.
+        """
         text = f"{self._instance} {wanted.repository} {wanted.digest}"
         id = hashlib.sha256(text.encode()).hexdigest()[:32]
         found = await self._registry.records.upload(wanted.repository, id)
         if found is None:
             return await begin(self._registry, wanted.repository, id)
-        return found if found.offset >= 0 else await begin(self._registry, wanted.repository)
+        if found.offset < 0:
+            return await begin(self._registry, wanted.repository)
+        there = await self._registry.storage.salvage(found.location)
+        if found.offset < there <= wanted.size:
+            await self._registry.records.advance_upload(id, found.offset, there, found.state, self._registry.now())
+        return found
 
     async def _make_room(self, size: int) -> None:
         try:
