@@ -58,4 +58,4 @@ async def pieces(data: bytes) -> AsyncIterator[bytes]:
 def layers_left(images: Images) -> list[str]:
     """What the snapshotter holds, half-made or whole: folders of layers."""
     root = images.tmp.parent / "overlay2"
-    return sorted(name for name in os.listdir(root) if name not in ("l", ".trash")) if root.exists() else []
+    return sorted(name for name in os.listdir(root) if name not in ("l", ".new", ".trash")) if root.exists() else []
