@@ -117,10 +117,12 @@ def test_no_line_of_a_log_is_lost(world: World) -> None:
 
 
 def test_exit_codes_of_those_that_ended_meanwhile(world: World) -> None:
-    assert (world.state("ends"), world.state("ends", "ExitCode")) == ("exited", "7")
+    eventually(lambda: world.state("ends") == "exited")
+    assert world.state("ends", "ExitCode") == "7"
     assert world.cli("wait", "ends").out == "7"
     assert world.cli("logs", "ends").out == "last words"
-    assert (world.state("killed"), world.state("killed", "ExitCode")) == ("exited", "137")
+    eventually(lambda: world.state("killed") == "exited")
+    assert world.state("killed", "ExitCode") == "137"
     finished = world.state("ends", "FinishedAt")
     assert re.match(r"20\d\d-", finished)
     assert finished > world.state("ends", "StartedAt")
@@ -135,7 +137,8 @@ def test_restart_policies_are_honoured(world: World) -> None:
         eventually(partial(world.is_running, name))
         assert world.pid(name) != world.before[name]
         assert int(world.cli("inspect", "-f", "{{.RestartCount}}", name).out) >= 1
-    assert (world.state("on-success"), world.state("on-success", "ExitCode")) == ("exited", "0")
+    eventually(lambda: world.state("on-success") == "exited")
+    assert world.state("on-success", "ExitCode") == "0"
 
 
 def test_exec_works_again(world: World) -> None:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ def two(start_engine: Start) -> Iterator[tuple[Host, Host]]:
     for host in pair:
         web(host.cli, "web")
         host.cli("volume", "create", "shared-name")
+        eventually(partial(served, host))
     yield pair
 
 

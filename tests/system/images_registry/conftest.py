@@ -29,6 +29,6 @@ def others(tmp_path: Path) -> Images:
 
 @pytest.fixture
 async def registries() -> AsyncIterator[Registries]:
-    made = Registries(Settings(first_delay=0.001, longest_delay=0.5, stall_timeout=2, ping_timeout=1))
+    made = Registries(Settings(first_delay=0.001, longest_delay=0.5, stall_timeout=60, ping_timeout=60))
     yield made
     await made.close()

@@ -20,7 +20,7 @@ from pier.oci.digest import sha256
 from pier.oci.platform import parse_platform
 from pier.oci.reference import parse_reference
 from pier.remote.client import Registries
-from pier.remote.settings import Credentials
+from pier.remote.settings import Credentials, Settings
 from pier.testing.faulty_registry import FaultyRegistry, cut, faulty_registry, hang, say
 from pier.testing.images import Told, layer_tar, layers_left
 

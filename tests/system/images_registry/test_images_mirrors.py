@@ -30,7 +30,7 @@ async def mirror() -> AsyncIterator[FaultyRegistry]:
 
 
 def with_mirrors(origin: FaultyRegistry, *urls: str) -> Registries:
-    settings = Settings(first_delay=0.001, longest_delay=0.01, ping_timeout=1, mirrors={origin.host: urls})
+    settings = Settings(first_delay=0.001, longest_delay=0.01, ping_timeout=60, mirrors={origin.host: urls})
     return Registries(settings)
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
@@ -22,7 +23,21 @@ USER = Credentials("me", "s3cret")
 
 @pytest.fixture
 async def registries() -> AsyncIterator[Registries]:
-    made = Registries(Settings(first_delay=0.001, longest_delay=0.5, stall_timeout=0.3, ping_timeout=0.3))
+    """With more patience than a busy machine needs to answer."""
+    async with _registries(60) as made:
+        yield made
+
+
+@pytest.fixture
+async def hasty() -> AsyncIterator[Registries]:
+    """For those that never answer."""
+    async with _registries(0.3) as made:
+        yield made
+
+
+@asynccontextmanager
+async def _registries(patience: float) -> AsyncIterator[Registries]:
+    made = Registries(Settings(first_delay=0.001, longest_delay=0.5, stall_timeout=patience, ping_timeout=patience))
     yield made
     await made.close()
 
@@ -51,11 +66,12 @@ async def test_a_cut_blob_goes_on_where_it_stopped(registries: Registries, regis
     assert sum("/blobs/" in line for line in registry.requests) == 8
 
 
-async def test_a_stalled_blob_goes_on_where_it_stopped(registries: Registries, registry: FaultyRegistry) -> None:
+async def test_a_stalled_blob_goes_on_where_it_stopped(registry: FaultyRegistry) -> None:
     data = os.urandom(1_000_000)
     registry.add_blob(data)
     registry.misbehave("GET .*/blobs/", cut(after=600_000, stall=True), times=1)
-    assert await _blob(await _repository(registries, registry), data) == data
+    async with _registries(2) as registries:
+        assert await _blob(await _repository(registries, registry), data) == data
 
 
 async def test_a_server_that_ignores_ranges_still_serves(registries: Registries, registry: FaultyRegistry) -> None:
@@ -86,11 +102,11 @@ async def test_a_blob_longer_than_promised(registries: Registries, registry: Fau
 
 
 @pytest.mark.parametrize("pattern", ["/v2/$", "/manifests/", "/blobs/"])
-async def test_a_registry_that_hangs(registries: Registries, registry: FaultyRegistry, pattern: str) -> None:
+async def test_a_registry_that_hangs(hasty: Registries, registry: FaultyRegistry, pattern: str) -> None:
     registry.add_manifest("team/app", "1", {})
     registry.misbehave(pattern, hang)
     with pytest.raises(DeadlineExceeded, match=r'^Get "http://.*": no answer within 0.3 s: context deadline exceeded'):
-        repository = await _repository(registries, registry)
+        repository = await _repository(hasty, registry)
         await fetch.manifest(repository, repository.reference)
         await _blob(repository, b"abc")
 
@@ -250,14 +266,14 @@ async def test_an_upload_that_is_cut_begins_again(registries: Registries, regist
     assert taken == [data]
 
 
-async def test_an_upload_that_nobody_reads(registries: Registries, registry: FaultyRegistry) -> None:
+async def test_an_upload_that_nobody_reads(hasty: Registries, registry: FaultyRegistry) -> None:
     async def endless() -> AsyncIterator[bytes]:
         while True:
             yield b"x" * 1_000_000
 
     registry.misbehave("POST .*/uploads/", say(202, headers={"Location": "/up"}))
     registry.misbehave("PATCH /up", hang)
-    repository = await _repository(registries, registry)
+    repository = await _repository(hasty, registry)
     with pytest.raises(DeadlineExceeded, match="no answer within"):
         await push.upload(repository, endless)
 
