@@ -5,6 +5,7 @@ again. A server that is away is asked anew for each call; nothing has to be rest
 """
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -19,6 +20,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from pier.errors import DataCorrupted, InvalidArgument, NoSpace, Unavailable
+from pier.log import Logger
 from pier.metadata.registry.schema import MIGRATIONS, for_postgres
 from pier.metadata.registry.transaction import Row, Transaction
 
@@ -30,6 +32,14 @@ _ATTEMPTS: Final = 30
 _LONGEST_PAUSE: Final = 0.25
 _MIGRATING: Final = 0x70696572
 _Raw = psycopg.Connection[Row]
+_log: Final = Logger("pier.registry")
+
+
+class _Onwards(logging.Handler):
+    """What the pool has to say goes into our log, in one line."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _log.warning(f"database: {' '.join(record.getMessage().split())}")
 
 
 class _Statements:
@@ -70,6 +80,8 @@ class PostgresDatabase:
             check=ConnectionPool.check_connection,
             kwargs={"connect_timeout": int(_PATIENCE), "application_name": "pier-registry"},
         )
+        told = logging.getLogger("psycopg.pool")
+        told.handlers[:], told.propagate = [_Onwards(logging.WARNING)], False
         self._threads = ThreadPoolExecutor(_CONNECTIONS, thread_name_prefix="records")
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._ended = False

@@ -4,10 +4,13 @@ import asyncio
 from collections.abc import Awaitable
 from pathlib import Path
 
+import aiohttp
+
 from pier.errors import Unavailable
 from pier.metadata.registry.opening import open_records
 from pier.metadata.registry.records import SqlRecords
 from pier.testing.postgres import postgres
+from pier.testing.registryserver import pier_registry
 
 PATIENCE = 60
 
@@ -51,3 +54,21 @@ async def test_a_file_is_closed(tmp_path: Path) -> None:
 async def test_a_server_is_left() -> None:
     with postgres() as server:
         await ends(server.url)
+
+
+async def test_a_server_that_is_away_is_a_matter_of_the_log(tmp_path: Path) -> None:
+    """One line an event, also of what the library for PostgreSQL says."""
+    with postgres() as server:
+        async with (
+            pier_registry(tmp_path, database=server.url) as registry,
+            aiohttp.ClientSession(f"http://{registry.host}") as http,
+        ):
+            server.stop()
+            async with http.get("/v2/team/a/tags/list") as answer:
+                assert answer.status == 503
+            async with asyncio.timeout(PATIENCE):
+                while 'msg="database: error connecting' not in (
+                    said := await asyncio.to_thread(registry.log.read_text)
+                ):
+                    pass
+        assert [line for line in said.splitlines() if not line.startswith("time=")] == []
