@@ -21,7 +21,10 @@ TOKEN = "glpat-Zx81%:+t0ken"
 
 @dataclass
 class Served:
-    """``url`` has no path. ``seen``: the Authorization headers that came. ``hold``: what answers wait for."""
+    """``url`` has no path. ``seen``: the Authorization headers that came. ``hold``: what answers wait for.
+
+    ``old``: it gives no commit that no ref names.
+    """
 
     folder: Path
     url: str = ""
@@ -30,6 +33,7 @@ class Served:
     seen: list[str] = field(default_factory=list)
     asked: threading.Event = field(default_factory=threading.Event)
     hold: threading.Event | None = None
+    old: bool = False
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -63,7 +67,7 @@ class _Handler(BaseHTTPRequestHandler):
             **os.environ,
             "GIT_PROJECT_ROOT": str(self._served.folder),
             "GIT_HTTP_EXPORT_ALL": "1",
-            "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+            "GIT_PROTOCOL": "" if self._served.old else self.headers.get("Git-Protocol", ""),
             "GIT_CONFIG_GLOBAL": "/dev/null",
             "REQUEST_METHOD": self.command,
             "PATH_INFO": parts.path,

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -253,3 +254,42 @@ async def test_others_are_not_shown_the_token(
             failed = await made.ended(await made.push(MAIN, commit), "failed")
         assert "the server refuses git_username with git_password" in failed["note"], failed
         assert other.seen and not any(other.seen)
+
+
+async def test_servers_that_give_no_single_commit(
+    tmp_path: Path, rule: dict[str, Any], project: Project, served: Served
+) -> None:
+    """But what a ref is at: all of the branch is fetched then; a commit that is not in it is not built."""
+    served.old = True
+    commit = project.git("rev-parse", "HEAD")
+    project.git("checkout", "--quiet", "-b", "other")
+    elsewhere = project.commit("other", text="other\n")
+    project.git("checkout", "--quiet", "main")
+    project.commit("two", text="two\n")
+    project.commit("three", text="three\n")
+    project.publish()
+    async with asyncio.timeout(60), house(tmp_path, rule) as made:
+        await made.ended(await made.push(MAIN, commit))
+        for absent in (project.commit("not published"), "b" * 40):
+            failed = await made.ended(await made.push(MAIN, absent), "failed")
+            assert f"has no commit {absent} in {MAIN}" in failed["note"], failed
+        await made.ended(await made.push(MAIN, elsewhere))
+
+
+@pytest.mark.parametrize("url", ["ext::sh -c touch% {}", "file://{}", "{}", "-u{}", "https://127.0.0.1:1/x.git"])
+async def test_what_a_repository_may_not_bring(
+    tmp_path: Path, rule: dict[str, Any], project: Project, url: str
+) -> None:
+    """Programs of its own, repositories of this host: the submodule fails, and so does the build."""
+    place = tmp_path / "touched"
+    shutil.copytree(project.place, tmp_path / "local.git")
+    target = url.format(place if "ext" in url else tmp_path / "local.git")
+    more = f"\tupdate = !touch {place}\n"
+    (project.folder / ".gitmodules").write_text(f'[submodule "lib"]\n\tpath = lib\n\turl = {target}\n{more}')
+    commit = with_submodule(project, project, "lib")
+    async with asyncio.timeout(60), house(tmp_path, rule) as made:
+        id = await made.push(MAIN, commit)
+        while not (note := (await made.run(id))["note"]):
+            pass
+        assert "pushed" not in note and not place.exists() and await made.tags() == [], note
+        assert rooms(made.registry) == []

@@ -25,6 +25,7 @@ _HERE: Final = "refs/pier/built"
 _FETCH: Final = ("fetch", "--quiet", "--no-tags", "--force", "--no-write-fetch-head")
 _SUBMODULES: Final = ("submodule", "--quiet", "update", "--init", "--recursive", "--force")
 _LATEST: Final = 1 << 33
+_SHA256: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,8 @@ async def checked_out(root: Path, rule: Build, task: Task) -> AsyncIterator[Chec
 
 async def _fetch(git: Git, rule: Build, task: Task) -> int:
     """Fill its folder; the commit's time."""
-    await git("init", "--quiet", "--template=")
+    format = ("--object-format=sha256",) if len(task.commit) == _SHA256 else ()
+    await git("init", "--quiet", "--template=", *format)
     with (git.folder / ".git" / "config").open("a") as file:
         file.write(origin(rule))
     commit = await _get(git, rule, task)

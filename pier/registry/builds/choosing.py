@@ -10,6 +10,7 @@ from pier.errors import InvalidArgument
 from pier.oci.platform import parse_platform
 from pier.registry import names
 from pier.registry.builds.checking import check_bases, check_engine, check_git
+from pier.registry.builds.gitconfig import fetched_here
 from pier.registry.builds.payload import Push
 from pier.registry.refusals import Refusal
 from pier.registry.settings import Build, Settings
@@ -73,7 +74,7 @@ def _check(rule: Build, settings: Settings) -> None:
     if len({str(parse_platform(platform)) for platform in rule.platforms}) < len(rule.platforms):
         raise InvalidArgument("it names a platform twice")
     names.repository(rule.image)
-    _check_repository(rule.repository)
+    _check_repository(rule)
     check_git(rule)
     check_engine(rule)
     check_bases(rule)
@@ -81,15 +82,16 @@ def _check(rule: Build, settings: Settings) -> None:
         _check_tag(text)
 
 
-def _check_repository(url: str) -> None:
-    """What is not told apart from a file by its end would be taken for one."""
+def _check_repository(rule: Build) -> None:
+    """What is not told apart from a file by its end would be taken for one by an engine."""
+    url = rule.repository
     if "://" not in url:
         return
     parts = urlsplit(url)
     if parts.password is not None or (parts.username and parts.scheme != "ssh"):
         raise InvalidArgument("a repository's URL takes no password: say git_username and git_password_file")
-    if parts.scheme in ("http", "https") and not parts.path.endswith(".git"):
-        raise InvalidArgument(f"a repository's URL ends with .git: {url}")
+    if parts.scheme in ("http", "https") and not parts.path.endswith(".git") and not fetched_here(rule):
+        raise InvalidArgument(f"a repository's URL ends with .git where the engine fetches it: {url}")
 
 
 def _check_tag(text: str) -> None:

@@ -15,7 +15,8 @@ _NOT_GIVEN: Final = re.compile(
 )
 _BUSY: Final = re.compile(
     r"Could not resolve host|unable to connect|Connection (refused|reset|timed out|closed)|No route to host"
-    r"|HTTP 5\d\d|returned error: (429|5\d\d)|early EOF|unexpected disconnect|Operation too slow|timed out|hung up"
+    r"|HTTP 5\d\d|returned error: (429|5\d\d)|early EOF|SSL_ERROR|TLS|unexpected disconnect"
+    r"|Operation too slow|timed out|hung up"
 )
 _ADVICE: Final[tuple[tuple[str, str], ...]] = (
     (r"git: not found", 'there is no git on the registry\'s host: install the package "git"'),
@@ -46,7 +47,7 @@ _ADVICE: Final[tuple[tuple[str, str], ...]] = (
         "have no passphrase",
     ),
     (
-        r"certificate|CAfile|SSL",
+        r"certificate (problem|verif)|CAfile|local issuer|self.signed",
         "the server's certificate is not trusted: name its authority in git_ca_file",
     ),
     (
@@ -54,7 +55,7 @@ _ADVICE: Final[tuple[tuple[str, str], ...]] = (
         "the server refuses git_username with git_password: the token may be wrong, over, or not for this repository",
     ),
     (
-        r"not found|[Nn]ot Found|does not exist|does not appear to be a git repository|returned error: 404",
+        r"not (be )?found|[Nn]ot Found|does not exist|does not appear to be a git repository|returned error: 404",
         "there is no such repository, or not for these credentials",
     ),
 )
@@ -69,15 +70,10 @@ def failure(rule: Build, errors: str) -> PierError:
     """BuildFailed, or Unavailable for what may pass. ``errors`` have no secrets any more: see :func:`hidden`."""
     said = _last(errors)
     advice = next((advice for pattern, advice in _ADVICE if re.search(pattern, errors)), "")
-    if advice and not _passes(errors, advice):
+    if advice:
         return BuildFailed(f"{rule.repository}: {advice} ({said})")
     kind = Unavailable if _BUSY.search(errors) else BuildFailed
     return kind(f"{rule.repository} cannot be fetched: {said}")
-
-
-def _passes(errors: str, advice: str) -> bool:
-    """A server that hangs up in the middle of TLS has no wrong certificate."""
-    return "git_ca_file" in advice and _BUSY.search(errors) is not None
 
 
 def hidden(text: str, secret: str) -> str:

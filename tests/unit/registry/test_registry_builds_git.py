@@ -102,6 +102,7 @@ def test_what_makes_sense() -> None:
         {**KEY, "repository": "ssh://git@host:22/me/app.git"},
         {"engine": "tcp://[::1]:2376", "engine_certs": "/certs"},
         {"engine": "http://host"},
+        {**PASSWORD, "repository": "https://dev.example.com/me/_git/app"},
         {"reads": ("*", "team/*", "shared/base"), "bases": (Base(registry="host:5000", username="me", password="x"),)},
     ]
     for changes in sound:
@@ -140,6 +141,8 @@ def test_what_a_build_may_begin_from() -> None:
         ("ssh: connect to host h port 22: Connection refused\nfatal: Could not read", Unavailable, "port 22"),
         ("git@h: Permission denied (publickey).", BuildFailed, "deploy key"),
         ("Host key verification failed.", BuildFailed, "is not in git_known_hosts_file"),
+        ("fatal: unable to access 'https://h/': OpenSSL SSL_connect: SSL_ERROR_SYSCALL", Unavailable, "cannot be"),
+        ("remote: ERROR: The project you were looking for could not be found", BuildFailed, "no such repository"),
         ("something new", BuildFailed, "cannot be fetched: something new"),
         ("", BuildFailed, "git says nothing"),
     ],
