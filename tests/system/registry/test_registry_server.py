@@ -61,8 +61,9 @@ async def head_of(reader: asyncio.StreamReader) -> str:
 
 
 async def memory(registry: PierRegistry) -> int:
+    """What is its own: the share of its libraries changes with the other processes of the host."""
     text = await asyncio.to_thread(Path(f"/proc/{registry.child.pid}/smaps_rollup").read_text)
-    found = re.search(r"^Pss:\s+(\d+) kB", text, re.M)
+    found = re.search(r"^Anonymous:\s+(\d+) kB", text, re.M)
     assert found
     return int(found[1]) << 10
 
