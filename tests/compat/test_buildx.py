@@ -11,6 +11,7 @@ import pytest
 
 from tests.compat.conftest import IMAGE, Engine, docker_program
 from tests.compat.docker_cli import Docker, Result, eventually, read_until
+from tests.compat.hostile import alive, seconds
 from tests.compat.plugins import with_plugins
 
 DOCKERFILE = f"""\
@@ -197,24 +198,14 @@ def test_a_dockerfile_that_is_missing(buildx: Docker, context: Path) -> None:
 
 
 def test_an_interrupt_ends_the_steps(buildx: Docker, context: Path, name: str) -> None:
-    (context / "Dockerfile").write_text(f"FROM {IMAGE}\nRUN echo {name}; exec sleep 7654321\n")
+    long = seconds()
+    (context / "Dockerfile").write_text(f"FROM {IMAGE}\nRUN echo {name}; exec sleep {long}\n")
     with buildx.spawn("buildx", "build", "--progress", "plain", str(context)) as child:
         read_until(child.stderr, f" {name}\n".encode())
         child.terminate()
         child.communicate(timeout=60)
     assert child.returncode != 0
-    eventually(lambda: not _runs(b"7654321"), "the step ends")
-
-
-def _runs(word: bytes) -> bool:
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (folder / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if word in words:
-            return True
-    return False
+    eventually(lambda: not alive(f"sleep\0{long}"), "the step ends")
 
 
 def test_a_folder_as_the_result(buildx: Docker, context: Path, tmp_path: Path) -> None:
