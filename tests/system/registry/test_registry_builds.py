@@ -29,6 +29,7 @@ RULE: dict[str, Any] = {
 }
 OWN = "own$build+app"
 GRANTS = [Grant("repository", NAME, ("pull", "push"))]
+BASES = [Grant("repository", "team", ("pull",)), Grant("repository", "team/*", ("pull",))]
 CALLS = (
     ("HEAD", f"/v2/{NAME}/blobs/{sha256(b'x')}"),
     ("POST", f"/v2/{NAME}/blobs/uploads/"),
@@ -45,6 +46,8 @@ CALLS = (
     ("make", "expected"),
     [
         (lambda tokens: tokens.own(OWN, GRANTS, 60), [404, 202, 403, 403, 403, 401, 401, 401]),
+        (lambda tokens: tokens.own(OWN, BASES, 60), [404, 403, 403, 404, 403, 401, 401, 401]),
+        (lambda tokens: tokens.own(OWN, BASES[:1], 60), [401, 403, 403, 401, 403, 401, 401, 401]),
         (lambda tokens: tokens.own(OWN, GRANTS, -120), [401] * 8),
         (lambda tokens: tokens.access(OWN, "", GRANTS, 60), [401] * 8),
         (lambda tokens: tokens.access("root", tokens.mark(OWN, "own$"), GRANTS, 60), [401] * 8),
