@@ -183,3 +183,16 @@ async def test_search(cli: Docker, pier: Pier) -> None:
         for flags in SEARCHES:
             await asyncio.to_thread(same, cli, pier, "search", *flags, f"{registry.host}/app")
         assert registry.requests.count("GET /v1/search") >= 20
+
+
+async def test_what_strangers_write_does_not_steer_the_terminal(pier: Pier) -> None:
+    result = {
+        "name": "app\x1b]0;me\x07",
+        "description": "red\x1b[31m \u202eback\x9b2J",
+        "star_count": 7,
+        "is_official": False,
+    }
+    async with faulty_registry() as registry:
+        registry.misbehave("GET /v1/search", say(200, json.dumps({"results": [result]})))
+        told = await asyncio.to_thread(pier, "search", f"{registry.host}/app")
+        assert told.lines[1].split() == ["app]0;me", "red[31m", "back2J", "7"]

@@ -28,7 +28,7 @@ def search(call: Call) -> int:
     shape = Shape(
         "*registry.searchContext",
         {
-            "Name": lambda each: each["name"],
+            "Name": lambda each: _plain(each["name"]),
             "Description": lambda each: _line(each["description"], truncate),
             "StarCount": lambda each: str(each["star_count"]),
             "IsOfficial": lambda each: yes if each["is_official"] else no,
@@ -46,8 +46,13 @@ def _host(term: str) -> str:
 
 
 def _line(text: str, truncate: bool) -> str:
-    line = text.replace("\n", " ").replace("\r", " ")
+    line = _plain(text.replace("\n", " ").replace("\r", " "))
     return shorten(line, 45) if truncate else line
+
+
+def _plain(text: str) -> str:
+    """What strangers wrote, without what would steer the terminal or turn the line around."""
+    return "".join(each for each in text if each.isprintable())
 
 
 SEARCH = Command(
