@@ -61,7 +61,7 @@ def test_signals_reach_the_container(number: signal.Signals, pier: Pier) -> None
         assert running.stdout.readline() == b"ready\n"
         running.send_signal(number)
         assert running.stdout.read() == b"got\n"
-        assert running.wait(30) == 9
+        assert running.wait(60) == 9
 
 
 def test_a_terminal(pier: Pier) -> None:
@@ -70,11 +70,12 @@ def test_a_terminal(pier: Pier) -> None:
         terminal.type("stty size\r")
         terminal.expect("30 100")
         terminal.resize(40, 120)
-        terminal.type("sleep 0.3; stty size\r")
-        terminal.expect("40 120")
+        terminal.type("until stty size | grep 40; do :; done\r")
+        terminal.expect(r"\n40 120\r\n")
         terminal.type("sh -c \"echo rea''dy; exec sleep 100\"\r")
         terminal.expect("ready")
         terminal.type("\x03")
+        terminal.expect("# ")
         terminal.type("exit 7\r")
         assert terminal.ended() == 7
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.compat.conftest import IMAGE
-from tests.compat.docker_cli import Docker
+from tests.compat.docker_cli import Docker, eventually
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_anonymous_ones_go_with_run_rm_and_named_ones_stay(cli: Docker, name: st
     made = next(mount["Name"] for mount in mounts if mount["Destination"] == "/anonymous")
     cli("stop", "-t", "0", name)
     cli("wait", name, code={0, 1})
-    assert "no such volume" in cli.fails("volume", "inspect", made)
+    eventually(lambda: "no such volume" in cli("volume", "inspect", made, code={0, 1}).err)
     cli("volume", "inspect", volume)
 
 

@@ -338,7 +338,7 @@ async def test_a_server_that_hangs(machine: Machine) -> None:
             running.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await running
-            assert time.monotonic() - began < 2
+            assert time.monotonic() - began < 30
             assert left(machine) == []
 
 

@@ -69,7 +69,10 @@ async def test_caches_that_are_not_shared(steps: Steps, sharing: str) -> None:
 
 
 async def test_caches_that_are_shared(steps: Steps) -> None:
-    assert "2" in await together(steps, "shared")
+    """Each waits until it sees the other."""
+    text = "touch /c/$(cat /proc/sys/kernel/random/uuid); until test $(ls /c | wc -l) = 2; do sleep 0.02; done"
+    wanted = mounted(Mount("cache", "/c", id="shared", sharing="shared"))
+    await asyncio.gather(steps.run(text, **wanted), steps.run(text, **wanted))
 
 
 async def test_read_only_caches(steps: Steps) -> None:

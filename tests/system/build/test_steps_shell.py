@@ -25,7 +25,7 @@ class Curious(Keeper):
         async with failed.shell() as shell:
             await shell.resize(100, 30)
             await shell.stream.write(self.typed)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while piece := await shell.stream.read():
                     self.seen += piece[1]
             self.code = await shell.wait()

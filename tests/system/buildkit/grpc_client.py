@@ -72,7 +72,7 @@ async def raw(socket: Path, request: str, data: bytes = b"") -> bytes:
     writer.write(request.encode() + data)
     writer.write_eof()
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             return await reader.read()
     finally:
         writer.close()

@@ -117,7 +117,7 @@ def test_a_daemon_without_containers_leaves_no_trace(start_engine: Start) -> Non
     full = host.cli("inspect", "-f", "{{.Id}}", "web").out
     host.cli("rm", "-f", "web")
     eventually(lambda: not groups(full), "the cgroup goes")
-    assert full not in Path("/proc/self/mountinfo").read_text()
+    eventually(lambda: full not in Path("/proc/self/mountinfo").read_text(), "its namespace goes")
     host.daemon.stop()
     assert host.daemon.bridge not in nft("list", "ruleset")
     assert not Path(f"/sys/class/net/{host.daemon.bridge}").exists()
