@@ -42,12 +42,14 @@ class Upstream(Remote, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     ``names``: globs of the repositories there that may. ``ttl``: seconds that a tag is believed before the upstream is
     asked again. ``default``: what is not here and has no upstream's name before it comes from there, as of a mirror.
+    ``library``: a name of one part means ``library/…`` there, as it does at the Docker Hub, which need not say so.
     """
 
     name: Annotated[str, Meta(pattern="^[a-z0-9]+([._-][a-z0-9]+)*$", max_length=64)]
     names: Texts = ("*",)
     ttl: Count = 60
     default: bool = False
+    library: bool = False
 
 
 class Replication(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -120,8 +122,8 @@ class Build(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     secret_file: str = ""
     engine: str = "unix:///var/run/docker.sock"
     engine_certs: str = ""
-    bases: tuple[Base, ...] = ()
-    reads: Texts = ()
+    bases: Annotated[tuple[Base, ...], Meta(max_length=16)] = ()
+    reads: Annotated[Texts, Meta(max_length=16)] = ()
     push_to: Annotated[str, Meta(pattern=r"^([A-Za-z0-9.-]+(:\d{1,5})?)?$")] = ""
     pull: bool = False
     timeout: Positive = 3600

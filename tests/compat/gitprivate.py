@@ -23,7 +23,7 @@ TOKEN = "glpat-Zx81%:+t0ken"
 class Served:
     """``url`` has no path. ``seen``: the Authorization headers that came. ``hold``: what answers wait for.
 
-    ``old``: it gives no commit that no ref names.
+    ``old``: it gives no commit that no ref names. ``elsewhere``: where whoever has signed in is sent on to.
     """
 
     folder: Path
@@ -34,6 +34,7 @@ class Served:
     asked: threading.Event = field(default_factory=threading.Event)
     hold: threading.Event | None = None
     old: bool = False
+    elsewhere: str = ""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -56,6 +57,12 @@ class _Handler(BaseHTTPRequestHandler):
         if told != "Basic " + base64.b64encode(f"{USERNAME}:{self._served.token}".encode()).decode():
             self.send_response(401)
             self.send_header("WWW-Authenticate", 'Basic realm="Git"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        if self._served.elsewhere:
+            self.send_response(302)
+            self.send_header("Location", self._served.elsewhere + self.path)
             self.send_header("Content-Length", "0")
             self.end_headers()
             return

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from pier.linux import process
 from pier.testing.engine import RunningEngine
 from pier.testing.registryserver import PierRegistry
 from tests.compat.docker_cli import eventually
@@ -240,15 +241,22 @@ async def test_what_the_engine_gets(
     assert not any(info.uid or info.gid for info in below.values())
 
 
+@pytest.mark.parametrize("way", ["submodule", "redirect"])
 async def test_others_are_not_shown_the_token(
-    tmp_path: Path, rule: dict[str, Any], project: Project, served: Served
+    tmp_path: Path, rule: dict[str, Any], project: Project, served: Served, way: str
 ) -> None:
-    """A submodule of another server, which would like to have it."""
+    """A submodule of another server, or where the right one sends us on to: it would like to have it."""
     with git_https(tmp_path / "served", served.folder) as other:
         other.authority.replace(tmp_path / "other")
         (tmp_path / "both").write_bytes(served.authority.read_bytes() + (tmp_path / "other").read_bytes())
-        (project.folder / ".gitmodules").write_text(f'[submodule "lib"]\n\tpath = lib\n\turl = {other.url}/repo.git\n')
-        commit = with_submodule(project, project, "lib")
+        commit = project.git("rev-parse", "HEAD")
+        if way == "submodule":
+            (project.folder / ".gitmodules").write_text(
+                f'[submodule "lib"]\n\tpath = lib\n\turl = {other.url}/repo.git\n'
+            )
+            commit = with_submodule(project, project, "lib")
+        else:
+            served.elsewhere = other.url
         trusting = rule | {"git_ca_file": str(tmp_path / "both")}
         async with asyncio.timeout(60), house(tmp_path, trusting) as made:
             failed = await made.ended(await made.push(MAIN, commit), "failed")
@@ -293,3 +301,30 @@ async def test_what_a_repository_may_not_bring(
             pass
         assert "pushed" not in note and not place.exists() and await made.tags() == [], note
         assert rooms(made.registry) == []
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """The registry's root: a disk of 28 MB, of which the database has 12."""
+    root = tmp_path / "pier-registry"
+    root.mkdir()
+    done = process.run_sync(["mount", "-t", "tmpfs", "-o", "size=28m", "tmpfs", str(root)])
+    assert done.returncode == 0, done.stderr
+    try:
+        yield root
+    finally:
+        process.run_sync(["umount", "-l", str(root)])
+
+
+async def test_a_disk_without_room(tmp_path: Path, rule: dict[str, Any], project: Project, small: Path) -> None:
+    """The database keeps what it needs; it is built when there is room again."""
+    big = project.commit(big=random.Random(1).randbytes(8 << 20).hex())
+    project.publish()
+    async with asyncio.timeout(90), house(tmp_path, rule) as made:
+        id = await made.push(MAIN, big)
+        run = await made.until(id, lambda run: run["note"])
+        assert (
+            run["note"] == "there is no room for the repository on the registry's disk" and rooms(made.registry) == []
+        )
+        assert (await process.run(["mount", "-o", "remount,size=200m", str(small)])).returncode == 0
+        await made.ended(id)

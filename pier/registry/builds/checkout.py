@@ -49,6 +49,7 @@ async def checked_out(root: Path, rule: Build, task: Task) -> AsyncIterator[Chec
         try:
             time = await _fetch(git, rule, task)
         except GitFailed as error:
+            await hop(None, git.look)
             raise failure(rule, hidden(error.errors, secret[1])) from error
         await hop(None, git.look)
         await hop(None, remove_tree, tree / ".git")

@@ -15,6 +15,7 @@ from pier.linux.files import used_bytes
 from pier.linux.pipes import Reader
 from pier.linux.process import Child, contents, pidfd_wait, spawn
 from pier.registry.builds.failed import BuildFailed
+from pier.registry.builds.gitsaid import NO_ROOM
 from pier.registry.storages.disk import check_room
 from pier.registry.threads import settled
 
@@ -99,7 +100,7 @@ class Git:
         try:
             check_room(descriptor, 0)
         except OSError as error:
-            raise NoSpace("there is no room for the repository on the registry's disk") from error
+            raise NoSpace(NO_ROOM) from error
         finally:
             os.close(descriptor)
 

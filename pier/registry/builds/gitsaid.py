@@ -3,10 +3,11 @@
 import re
 from typing import Final
 
-from pier.errors import PierError, Unavailable
+from pier.errors import NoSpace, PierError, Unavailable
 from pier.registry.builds.failed import BuildFailed
 from pier.registry.settings import Build
 
+NO_ROOM: Final = "there is no room for the repository on the registry's disk"
 _LONGEST: Final = 600
 _TELLING: Final = re.compile(r"fatal:|error:|ERROR:|remote:|ssh:|Load key|\S+@\S+: ")
 _NOT_GIVEN: Final = re.compile(
@@ -18,6 +19,7 @@ _BUSY: Final = re.compile(
     r"|HTTP 5\d\d|returned error: (429|5\d\d)|early EOF|SSL_ERROR|TLS|unexpected disconnect"
     r"|Operation too slow|timed out|hung up"
 )
+_FULL: Final = re.compile("No space left on device|Out of diskspace")
 _ADVICE: Final[tuple[tuple[str, str], ...]] = (
     (r"git: not found", 'there is no git on the registry\'s host: install the package "git"'),
     (
@@ -67,7 +69,9 @@ def not_given(errors: str) -> bool:
 
 
 def failure(rule: Build, errors: str) -> PierError:
-    """BuildFailed, or Unavailable for what may pass. ``errors`` have no secrets any more: see :func:`hidden`."""
+    """BuildFailed; Unavailable or NoSpace for what may pass. ``errors`` have no secrets: see :func:`hidden`."""
+    if _FULL.search(errors):
+        return NoSpace(NO_ROOM)
     said = _last(errors)
     advice = next((advice for pattern, advice in _ADVICE if re.search(pattern, errors)), "")
     if advice:
