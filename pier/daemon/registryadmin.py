@@ -17,6 +17,7 @@ from typing import Final
 
 import msgspec
 
+from pier.daemon.registryruns import opened
 from pier.errors import InvalidArgument, NotFound, PierError
 from pier.metadata.registry.opening import open_records
 from pier.registry.access import accounts
@@ -53,7 +54,10 @@ async def _with_records(given: Arguments) -> None:
         raise InvalidArgument(f"unknown command: {given.noun} {given.verb} ({', '.join(verbs)})")
     if given.verb != "ls" and not given.name:
         raise InvalidArgument(f"{given.noun} {given.verb} needs a name")
-    records = await open_records(settings.database or await asyncio.to_thread(_in_folder, settings.root))
+    if given.verb == "add":
+        records: Records = await open_records(settings.database or await asyncio.to_thread(_in_folder, settings.root))
+    else:
+        records = await opened(settings)
     audit = Audit(settings.audit_log if given.verb != "ls" else "")
     try:
         await verbs[given.verb](records, given)

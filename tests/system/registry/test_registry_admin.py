@@ -62,11 +62,18 @@ def test_users(root: str) -> None:
     ],
 )
 def test_what_is_refused(words: list[str], stdin: str, expected: str, root: str) -> None:
+    run("project", "add", "other", root)
     assert expected in run(*words, root, stdin=stdin, code=1)
 
 
-def test_a_folder_that_depends_on_where_one_stands() -> None:
-    assert run("user", "ls", "--root=here", code=1) == "pier registry: root must be an absolute path: here\n"
+def test_folders_that_have_no_registry(root: str, tmp_path: Path) -> None:
+    """Only who adds somebody may be the first."""
+    for verb in (["ls"], ["set", "ann"], ["rm", "ann"], ["passwd", "ann"]):
+        said = run("user", *verb, root, code=1)
+        assert said == f"pier registry: there is no registry in {tmp_path}/registry: no such file registry.db\n"
+    assert list(tmp_path.iterdir()) == []
+    said = run("user", "add", "ann", "--no-password=true", "--root=here", code=1)
+    assert said == "pier registry: root must be an absolute path: here\n"
 
 
 def test_robots(root: str) -> None:
