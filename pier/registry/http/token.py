@@ -29,8 +29,8 @@ _METHODS: Final = {"GET": "", "POST": ""}
 class TokenPage:
     """Gives whoever asks a token for as much as they may of what they ask for.
 
-    An engine asks a mirror by the name that the mirrored registry has: what comes from ``places`` has another here, and
-    a token for the one is good for reading the other, as far as they may.
+    An engine asks a mirror by the name that the mirrored registry has, or by a short one: what comes from ``places``
+    has another here, and a token for the one is good for reading the other, as far as they may.
     """
 
     def __init__(self, gate: Gate, settings: Settings, places: Places | None = None) -> None:
@@ -101,7 +101,7 @@ class TokenPage:
         for grant in grants:
             yield grant
             if self._places is not None and grant.type == "repository" and "pull" in grant.actions:
-                for place in self._places.mirrors(grant.name):
+                for place in self._places.meant(grant.name):
                     yield Grant(grant.type, place.repository, ("pull",))
 
 

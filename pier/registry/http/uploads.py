@@ -45,7 +45,8 @@ async def _mounted(call: Call, repository: str) -> Blob | None:
 async def _sources(call: Call) -> list[str]:
     """Where the client says, else wherever the blob is."""
     if source := call.query("from"):
-        return [source]
+        through = call.cache.places.of(source) if call.cache else None
+        return [source, through.repository] if through else [source]
     try:
         digest = digest_of(call.query("mount"))
     except Refusal:

@@ -60,13 +60,14 @@ class Cache:
     async def name_of(self, repository: str, registry: str, *, known: bool) -> str:
         """What a repository is called here that somebody wants to read by that name.
 
-        It is the name itself for what is here, and for what begins with an upstream's name. ``known``: only what
-        something was pulled through of can be meant else.
+        It is the name itself for what is here, and for what begins with an upstream's name (the long one of two).
+        ``known``: only what something was pulled through of can be meant else.
         """
-        place = self.places.mirrored(repository, registry) if self.places.of(repository) is None else None
-        if place is None or await self._pushed(repository):
+        own = self.places.of(repository)
+        place = own or self.places.mirrored(repository, registry)
+        if place is None or place.repository == repository or await self._pushed(repository):
             return repository
-        return place.repository if not known or await self._pulled(place.repository) else repository
+        return place.repository if own or not known or await self._pulled(place.repository) else repository
 
     async def _pulled(self, repository: str) -> bool:
         """Whether a manifest of it is here, or was of late: there may have been no room to keep it."""
@@ -89,6 +90,7 @@ class Cache:
             return None
         if not is_digest(reference):
             names.tag(reference)
+        repository = place.repository
         found = await self._registry.records.cached(repository, reference)
         if found is not None and (is_digest(reference) or self._fresh(place, found)):
             self._count("manifests_kept")
@@ -139,6 +141,7 @@ class Cache:
     async def blob(self, repository: str, digest: Digest) -> Blob | Download:
         """Bytes that are here, or are coming. Raises Refusal BLOB_UNKNOWN, UNAVAILABLE, TOOMANYREQUESTS."""
         place = self._place(repository, digest)
+        repository = place.repository
         size = await self.size(repository, digest)
         found = await self._registry.records.blob(repository, digest)
         if found is not None:
@@ -152,7 +155,7 @@ class Cache:
     async def size(self, repository: str, digest: Digest) -> int:
         """Of a blob that may not be here. Raises as :meth:`blob` does."""
         place = self._place(repository, digest)
-        size = self._sizes.of(repository, digest)
+        size = self._sizes.of(place.repository, digest)
         if size is None:
             try:
                 size = await self.asking.size(place, digest)
@@ -176,9 +179,11 @@ class Cache:
         place = self.places.of(repository)
         if place is None:
             return None
-        kept = await self._registry.records.cached_tags(repository)
+        kept = await self._registry.records.cached_tags(place.repository)
         try:
-            there = await self._tags.get(repository, lambda quick: self.asking.tags(place, quick=quick or bool(kept)))
+            there = await self._tags.get(
+                place.repository, lambda quick: self.asking.tags(place, quick=quick or bool(kept))
+            )
         except Out as error:
             if not kept:
                 raise out(place, error) from error
@@ -194,21 +199,21 @@ class Cache:
             return []
         try:
             return await self._referrers.get(
-                (repository, subject), lambda quick: self.asking.referrers(place, subject, quick=True)
+                (place.repository, subject), lambda quick: self.asking.referrers(place, subject, quick=True)
             )
         except (Out, Refusal):
             return []
 
     async def drop(self, repository: str, reference: str) -> bool:
         """Forget what is kept; whether there was anything."""
-        return self.places.of(repository) is not None and await self._registry.records.drop_cached(
-            repository, reference
-        )
+        place = self.places.of(repository)
+        return place is not None and await self._registry.records.drop_cached(place.repository, reference)
 
     def used(self, repository: str, digest: Digest) -> None:
         """Note that it was pulled, if it is of an upstream: it goes later then."""
-        if len(self._used) < _MOST_USED and self.places.of(repository) is not None:
-            self._used[repository, digest] = self._registry.now()
+        place = self.places.of(repository)
+        if len(self._used) < _MOST_USED and place is not None:
+            self._used[place.repository, digest] = self._registry.now()
 
     async def keep_house(self) -> None:
         """Write down what was used, and let go of what there is no room for."""

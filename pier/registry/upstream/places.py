@@ -11,12 +11,16 @@ from pier.errors import InvalidArgument
 from pier.registry.settings import Upstream
 
 HUB: Final = "docker.io"
+_LIBRARY: Final = "library/"
 _HUBS: Final = frozenset({HUB, "index.docker.io", "registry-1.docker.io"})
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """``name`` is the repository there, ``repository`` what it is called here: the upstream's name goes before it."""
+    """``name`` is the repository there, ``repository`` what it is called here: the upstream's name goes before it.
+
+    There is one for each: what the Docker Hub calls ``alpine`` for short is ``library/alpine``.
+    """
 
     upstream: Upstream
     name: str
@@ -56,18 +60,22 @@ class Places:
         upstream = self._by_host.get(registry) if registry else self._default
         return _allowed(upstream, repository)
 
-    def mirrors(self, repository: str) -> list[Place]:
-        """All that somebody may mean by a name there: a mirror with a path is no default, and does not say its host."""
-        if self.of(repository) is not None:
-            return []
+    def meant(self, repository: str) -> list[Place]:
+        """All that somebody may mean by a name: a mirror with a path is no default, and does not say its host."""
+        if (place := self.of(repository)) is not None:
+            return [place]
         return [place for each in self._by_name.values() if (place := _allowed(each, repository))]
 
 
 def _allowed(upstream: Upstream | None, name: str) -> Place | None:
     if upstream is None or not name:
         return None
-    place = Place(upstream, name)
-    return place if any(fnmatchcase(name, pattern) for pattern in upstream.names) else None
+    names = [name]
+    if upstream.library or _host(upstream) == HUB:
+        short = name.removeprefix(_LIBRARY)
+        names = [f"{_LIBRARY}{short}", short] if "/" not in short else names
+    allowed = any(fnmatchcase(each, pattern) for each in names for pattern in upstream.names)
+    return Place(upstream, names[0]) if allowed else None
 
 
 def _host(upstream: Upstream) -> str:

@@ -82,6 +82,42 @@ async def test_a_token_for_the_name_there_is_good_for_the_one_here(
     assert set(statuses[3:]) <= {401, 403}
 
 
+async def test_a_short_name_is_no_other_repository(upstream: FaultyRegistry, tmp_path: Path) -> None:
+    """As ``alpine`` and ``library/alpine`` at the Docker Hub: fetched once, kept once, one to have rights for."""
+    upstream.add_image("library/app", "1", [b"x" * 100_000])
+    digest = max(map(Digest, upstream.blobs), key=lambda each: len(upstream.blobs[each]))
+    (tmp_path / "pier-registry").mkdir()
+    await settle(f"sqlite://{tmp_path}/pier-registry/registry.db")
+    up = {"name": "team", "default": True, "library": True, "names": ["app"]}
+    async with through(tmp_path, upstream.host, up=up) as (_, http):
+        root = basic("root", password("root"))
+        for name in ("team/app", "team/library/app", "app", "library/app"):
+            async with http.get("/token", params={"scope": f"repository:{name}:pull"}, headers=root) as answer:
+                bearer = {"Authorization": f"Bearer {(await answer.json())['token']}"}
+            for path in (f"{name}/manifests/1", f"{name}/blobs/{digest}", f"{name}/tags/list"):
+                async with http.get(f"/v2/{path}", headers=bearer) as answer:
+                    assert (answer.status, path) == (200, path)
+                    body = await answer.read()
+            assert json.loads(body)["tags"] == ["1"]
+        assert upstream.requests.count(f"GET /v2/library/app/blobs/{digest}") == 1
+        assert upstream.requests.count("GET /v2/library/app/manifests/1") == 1
+        assert {each.split("/")[2] for each in upstream.requests} == {"library"}
+        mount = {"mount": digest, "from": "team/app"}
+        async with http.post("/v2/mine/app/blobs/uploads/", params=mount, headers=root) as answer:
+            assert answer.status == 201
+        async with http.delete("/v2/team/app/manifests/1", headers=root) as answer:
+            assert answer.status == 202
+        async with http.get("/v2/team/library/app/manifests/1", headers=root) as answer:
+            assert answer.status == 200
+        assert upstream.requests.count("GET /v2/library/app/manifests/1") == 2
+        mine = image(2000)
+    async with through(tmp_path, upstream.host, up=up) as (_, http):
+        http.headers.update(root)
+        await push(http, "team/app", "1", mine)
+        assert await manifest(http, name="team/app") == (200, mine.manifest)
+        assert (await manifest(http, name="team/library/app"))[1] != mine.manifest
+
+
 async def test_a_password_stays_where_it_belongs(upstream: FaultyRegistry, tmp_path: Path) -> None:
     """Blobs are redirected to another host; the password is changed while we serve."""
     digest = blob_of(upstream, 1000)
