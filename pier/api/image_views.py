@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -90,9 +90,14 @@ def shared_sizes(images: Iterable[Image], layer_sizes: Mapping[Digest, int]) -> 
     }
 
 
-def matches_reference(image: Image, pattern: str) -> bool:
-    """Whether one of the image's names fits a shell pattern: ``busybox``, ``*/app:1.*``, ``docker.io/library/*``."""
-    return any(_fits(name, pattern) for name in (*image.repo_tags, *image.repo_digests))
+def known_as(image: Image, patterns: Collection[str]) -> Image:
+    """``image`` by those of its names that fit a shell pattern: ``busybox``, ``*/app:1.*``, ``docker.io/library/*``."""
+
+    def fitting(names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(name for name in names if any(_fits(name, pattern) for pattern in patterns))
+
+    tags, digests = fitting(image.repo_tags), fitting(image.repo_digests)
+    return msgspec.structs.replace(image, repo_tags=tags, repo_digests=digests)
 
 
 def _fits(canonical: str, pattern: str) -> bool:

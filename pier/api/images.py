@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Collection
 from typing import Any
 
 from aiohttp import web
@@ -50,7 +51,7 @@ def _filtered(call: Call, found: list[Image], filters: Filters) -> list[Image]:
     since = _bound(call, filters, "since")
     until = min((_until(text) for text in filters.get("until")), default=None)
     wants_dangling = filters.boolean("dangling", False) if "dangling" in filters else None
-    return [
+    chosen = [
         image
         for image in found
         if (wants_dangling is None or (not image.repo_tags) == wants_dangling)
@@ -58,13 +59,16 @@ def _filtered(call: Call, found: list[Image], filters: Filters) -> list[Image]:
         and (before is None or image_views.created_seconds(image) < before)
         and (since is None or image_views.created_seconds(image) > since)
         and (until is None or image_views.created_seconds(image) * 1_000_000_000 < until)
-        and _referenced(image, filters)
     ]
+    return _referenced(chosen, filters.get("reference"))
 
 
-def _referenced(image: Image, filters: Filters) -> bool:
-    patterns = filters.get("reference")
-    return not patterns or any(image_views.matches_reference(image, pattern) for pattern in patterns)
+def _referenced(found: list[Image], patterns: Collection[str]) -> list[Image]:
+    """Those with a name that fits, and only such names of them: who removes what is listed means no other."""
+    if not patterns:
+        return found
+    known = (image_views.known_as(image, patterns) for image in found)
+    return [image for image in known if image.repo_tags or image.repo_digests]
 
 
 def _bound(call: Call, filters: Filters, key: str) -> int | None:

@@ -213,6 +213,10 @@ def test_images_table_and_filters(cli: Docker, tag: str) -> None:
     assert row.split()[:2] == [tag, "1"]
     assert cli("images", "--filter", f"label=x={tag}", "--format", "{{.Repository}}:{{.Tag}}").out == f"{tag}:1"
     assert cli("images", "--filter", f"reference={tag}*", "-q").lines == cli("images", "-q", tag).lines
+    cli("tag", f"{tag}:1", f"{tag}/other:2")
+    assert cli("images", tag, "--format", "{{.Repository}}:{{.Tag}}").out == f"{tag}:1", "names that fit, and no other"
+    assert cli("images", f"{tag}/*", "--format", "{{.Repository}}:{{.Tag}}").out == f"{tag}/other:2"
+    cli("rmi", f"{tag}/other:2")
     assert "<none>" in cli("images", "--digests", tag).out
     assert "invalid filter 'nonsense'" in cli.fails("images", "--filter", "nonsense=1")
 
