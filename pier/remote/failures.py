@@ -126,10 +126,15 @@ def _printable(text: str) -> str:
     return clean if len(clean) <= _LONGEST_MESSAGE else clean[:_LONGEST_MESSAGE] + "..."
 
 
-def connection_failure(method: str, url: URL, error: Exception, *, waited: float = 0) -> PierError:
-    """The kind for what aiohttp raised while ``method url`` was asked: ``Get "URL": reason``."""
+def connection_failure(
+    method: str, url: URL, error: Exception, *, waited: float = 0, shown: URL | None = None
+) -> PierError:
+    """The kind for what aiohttp raised while ``method url`` was asked: ``Get "URL": reason``.
+
+    ``shown``: the URL as it may be told, if that is another than :func:`shown_url`.
+    """
     kind, reason = _reason(url, error, waited)
-    return kind(f'{method.capitalize()} "{shown_url(url)}": {reason}')
+    return kind(f'{method.capitalize()} "{shown or shown_url(url)}": {reason}')
 
 
 def shown_url(url: URL) -> URL:

@@ -134,7 +134,7 @@ async def _ask(
 
 def _failure(url: URL, error: Exception, patience: Patience) -> PierError:
     waited = patience.connect if isinstance(error, aiohttp.ConnectionTimeoutError) else patience.silence
-    return connection_failure("GET", _plain(url), error, waited=waited)
+    return connection_failure("GET", url, error, waited=waited, shown=_plain(url).with_query(None))
 
 
 def _plain(url: URL) -> URL:

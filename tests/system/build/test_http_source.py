@@ -20,7 +20,8 @@ from pier.testing.exports import Machine
 from tests.system.build.fetching import vertex_of
 
 LATER = "Sat, 03 Feb 2001 00:00:00 GMT"
-QUICK = Patience(connect=1, silence=0.3)
+QUICK = Patience(connect=60, silence=0.3)
+PATIENT = Patience(connect=60, silence=60)
 
 
 class Site:
@@ -83,15 +84,16 @@ async def machine(tmp_path: Path) -> AsyncIterator[Machine]:
         yield made
 
 
-async def fetch(build: Build, url: str, checksum: str = "", name: str = "file") -> Files:
-    return await http.execute(build, vertex_of(HttpSource(url=url, name=name, checksum=checksum)), (), patience=QUICK)
+async def fetch(build: Build, url: str, checksum: str = "", name: str = "file", patience: Patience = PATIENT) -> Files:
+    source = vertex_of(HttpSource(url=url, name=name, checksum=checksum))
+    return await http.execute(build, source, (), patience=patience)
 
 
-async def fetched(machine: Machine, url: str, checksum: str = "") -> bytes:
+async def fetched(machine: Machine, url: str, checksum: str = "", patience: Patience = PATIENT) -> bytes:
     """In a build of its own."""
     build = machine.build()
     async with build.lasting:
-        files = await fetch(build, url, checksum)
+        files = await fetch(build, url, checksum, patience=patience)
         return (files.folder.path / "file").read_bytes()
 
 
@@ -160,7 +162,7 @@ async def test_redirects(machine: Machine, site: Site) -> None:
 )
 async def test_a_clear_error(machine: Machine, site: Site, path: str, kind: type[Exception], words: str) -> None:
     with pytest.raises(kind, match=words):
-        await fetched(machine, site.url(path))
+        await fetched(machine, site.url(path), patience=QUICK if path in ("silence", "stalled") else PATIENT)
     assert folders(machine) == []
 
 
