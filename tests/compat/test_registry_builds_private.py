@@ -163,6 +163,9 @@ async def test_a_branch_as_it_is(tmp_path: Path, rule: dict[str, Any], project: 
                 assert answer.status == 202
                 await made.ended((await answer.json())["run"])
         assert await made.tags() == ["main", "v1"]
+        tag = project.git("rev-parse", "v1")
+        assert tag != project.git("rev-parse", "v1^{commit}")
+        await made.ended(await made.push("refs/tags/v1", tag))
         async with made.http.post("/api/v1/builds/app/run", json={"ref": "refs/tags/v2"}) as answer:
             failed = await made.ended((await answer.json())["run"], "failed")
         assert "couldn't find remote ref refs/tags/v2" in failed["note"], failed

@@ -72,10 +72,13 @@ async def _fetch(git: Git, rule: Build, task: Task) -> int:
 
 
 async def _get(git: Git, rule: Build, task: Task) -> str:
-    """Bring one commit; where the server gives none by its number, all that leads to the ref that it was pushed to."""
+    """Bring one commit, and say which: what was pushed may have been a tag, by a number of its own.
+
+    Where the server gives none by its number, all that leads to the ref comes.
+    """
     try:
         await git(*_FETCH, "--depth=1", "origin", f"+{task.commit or task.ref}:{_HERE}")
-        return task.commit or await git("rev-parse", "--verify", f"{_HERE}^{{commit}}")
+        return await git("rev-parse", "--verify", f"{_HERE}^{{commit}}")
     except GitFailed as error:
         if not not_given(error.errors):
             raise

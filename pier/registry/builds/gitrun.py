@@ -83,6 +83,8 @@ class Git:
             code, told, *_ = await settled(
                 asyncio.gather(child.wait(), listening, asyncio.wait({ended, watching}))  # cancelled or not
             )
+            if not watching.cancelled():
+                watching.exception()
         return code, told.decode(errors="replace")
 
     async def _watch(self) -> None:
