@@ -14,7 +14,10 @@ from pier.registry.model import Job
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Happening:
-    """``tags``: those that moved to the manifest, or that went. ``by``: the principal's name. ``at``: an epoch."""
+    """``tags``: those that moved to the manifest, or that went. ``by``: the principal's name. ``at``: an epoch.
+
+    ``size``: the manifest's own bytes.
+    """
 
     kind: Literal["push", "delete"]
     repository: str

@@ -51,7 +51,7 @@ async def put(
         repository=repository,
         digest=manifest.digest,
         media_type=manifest.media_type,
-        size=manifest.size,
+        size=len(data),
         tags=tuple(tags),
         by=by,
         at=now,

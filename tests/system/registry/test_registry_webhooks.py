@@ -129,6 +129,7 @@ async def test_a_push_is_told_signed_and_again_after_a_refusal_and_a_restart(tmp
     (event,) = json.loads(first[1])["events"]
     assert (event["action"], event["target"]["repository"], event["target"]["tag"]) == ("push", "team/app", "1")
     assert event["target"]["digest"] == sha256(IMAGE)
+    assert (event["target"]["size"], event["target"]["length"]) == (len(IMAGE), len(IMAGE))
     assert json.loads(deleted)["events"][0]["action"] == "delete"
 
 
