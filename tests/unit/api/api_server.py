@@ -57,7 +57,7 @@ async def exchange(path: Path, *sent: bytes, half_close: bool = True) -> bytes:
             await writer.drain()
         if half_close:
             writer.write_eof()
-        return await asyncio.wait_for(reader.read(), 10)
+        return await asyncio.wait_for(reader.read(), 60)
     finally:
         await hang_up(writer)
 

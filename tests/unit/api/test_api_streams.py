@@ -117,7 +117,7 @@ async def test_the_last_byte_arrives_though_the_client_keeps_sending() -> None:
         writer.write(request("POST", "/containers/x/attach", b"", **UPGRADE))
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"never read by anyone")
-        assert len(await asyncio.wait_for(reader.read(), 10)) == size
+        assert len(await asyncio.wait_for(reader.read(), 60)) == size
         await hang_up(writer)
 
 
@@ -129,7 +129,7 @@ async def test_a_client_that_does_not_read_holds_the_output_back() -> None:
         await reader.readuntil(b"\r\n\r\n")
         assert not talker.closed.is_set()
         received = 0
-        while data := await asyncio.wait_for(reader.read(1 << 20), 10):
+        while data := await asyncio.wait_for(reader.read(1 << 20), 60):
             received += len(data)
         assert received == talker.size
         await hang_up(writer)
@@ -142,7 +142,7 @@ async def test_a_client_that_goes_away_lets_go_of_the_process() -> None:
         writer.write(request("POST", "/containers/x/attach", b"", **UPGRADE))
         await reader.readuntil(b"hello")
         await hang_up(writer)
-        await asyncio.wait_for(silent.closed.wait(), 10)
+        await asyncio.wait_for(silent.closed.wait(), 60)
 
 
 async def test_half_closing_does_not_end_the_output() -> None:
@@ -152,7 +152,7 @@ async def test_half_closing_does_not_end_the_output() -> None:
         reader, writer = await asyncio.open_unix_connection(str(path))
         writer.write(request("POST", "/containers/x/attach", b"", **UPGRADE))
         writer.write_eof()
-        assert await asyncio.wait_for(silent.input.get(), 10) is None
+        assert await asyncio.wait_for(silent.input.get(), 60) is None
         assert not silent.closed.is_set()
         assert (await reader.readuntil(b"hello")).endswith(b"hello")
         await hang_up(writer)
@@ -180,7 +180,7 @@ async def test_a_connection_serves_other_requests_before_it_is_taken_over() -> N
         await reader.readuntil(b"ok")
         writer.write(request("POST", "/containers/x/attach", b"", **UPGRADE) + b"early")
         writer.write_eof()
-        assert (await asyncio.wait_for(reader.read(), 10)).endswith(b"out:earlyend")
+        assert (await asyncio.wait_for(reader.read(), 60)).endswith(b"out:earlyend")
         await hang_up(writer)
 
 
@@ -226,10 +226,10 @@ async def test_a_refused_takeover_leaves_the_connection_to_the_next_request() ->
     async with serving(handler) as path:
         reader, writer = await asyncio.open_unix_connection(str(path))
         writer.write(attach + ping)
-        answer = await asyncio.wait_for(reader.readuntil(b"fine"), 10)
+        answer = await asyncio.wait_for(reader.readuntil(b"fine"), 60)
         assert answer.startswith(b"HTTP/1.1 409 ")
         assert b"HTTP/1.1 200 OK" in answer
         writer.write(attach)
         writer.write_eof()
-        assert (await asyncio.wait_for(reader.read(), 10)).startswith(b"HTTP/1.1 409 ")
+        assert (await asyncio.wait_for(reader.read(), 60)).startswith(b"HTTP/1.1 409 ")
         await hang_up(writer)

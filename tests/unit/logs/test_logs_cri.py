@@ -126,14 +126,18 @@ async def test_following_through_rotations(log: Path) -> None:
     writer = Writer(log)
     ended = asyncio.Event()
 
+    rotations = 0
+
     async def reopen() -> None:
+        nonlocal rotations
         writer.replace()
+        rotations += 1
 
     rotation = asyncio.create_task(rotate.rotate(log, limits, reopen))
     follower = asyncio.create_task(collect(log, ended))
     for number in range(1000):
         writer.write(line(str(number)))
-        if number % 10 == 0:
+        while number % 100 == 99 and rotations <= number // 200:  # noqa: ASYNC110
             await asyncio.sleep(0.001)
     expected = [f"{number}\n".encode() for number in range(1000)]
     ended.set()

@@ -104,7 +104,7 @@ async def test_ends_with_the_container(log: Path) -> None:
         raise Conflict("is not running")
 
     append(log, "x" * 100)
-    await asyncio.wait_for(rotate(log, Limits(size=50), reopen), 10)
+    await asyncio.wait_for(rotate(log, Limits(size=50), reopen), 60)
 
 
 def test_the_cap_is_what_is_kept_or_what_a_moment_of_output_needs() -> None:

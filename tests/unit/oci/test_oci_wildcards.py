@@ -15,9 +15,9 @@ LONG = ["/".join(["aaaa"] * 800), "a" * 255, "/".join(["a" * 255] * 15)]
 
 @pytest.mark.parametrize("pattern", ["**/*a*/**/*a*/**/*a*/**/*a*/**/*b", "**/a/**/a/**/a/**/b", "*a" * 12 + "b"])
 def test_wildcards_that_would_be_tried_forever(pattern: str) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     assert not any(Matcher([pattern]).excludes(path) for path in LONG)
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 2
 
 
 @pytest.mark.parametrize(
@@ -45,11 +45,11 @@ def test_wildcards_without_an_order_are_refused() -> None:
 
 
 def test_sources_and_substitutions_take_no_time() -> None:
-    began = time.monotonic()
+    began = time.process_time()
     assert not matcher("*a" * 20 + "b")("a" * 255)
     for operator in ("#", "##", "%", "%%"):
         assert expand(f"${{V{operator}{'*a' * 20}b}}", {"V": "a" * 5000}).text == "a" * 5000
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 2
 
 
 def test_joined() -> None:

@@ -187,9 +187,9 @@ def test_labels_of_the_request_go_on_top() -> None:
 
 def test_five_hundred_stages_are_lowered_at_once() -> None:
     stages = "".join(f"FROM s{i - 1} AS s{i}\nRUN echo {i}\nCOPY f{i} /\n" for i in range(1, 500))
-    began = time.perf_counter()
+    began = time.process_time()
     assert len(names_of("FROM busybox AS s0\n" + stages)) == 2 + 2 * 499
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 def test_a_stage_that_is_not_needed_may_name_what_is_not_there() -> None:

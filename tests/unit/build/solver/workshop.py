@@ -265,6 +265,6 @@ async def turns(count: int = 20) -> None:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():
             await turns(1)
