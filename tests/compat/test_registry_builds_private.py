@@ -331,3 +331,23 @@ async def test_a_disk_without_room(tmp_path: Path, rule: dict[str, Any], project
         )
         assert (await process.run(["mount", "-o", "remount,size=200m", str(small)])).returncode == 0
         await made.ended(id)
+
+
+async def test_several_platforms_of_one_fetch(tmp_path: Path, rule: dict[str, Any], project: Project) -> None:
+    """And a build that takes too long: the files go with it."""
+    sound = project.commit(Dockerfile="FROM scratch\nARG TARGETARCH\nLABEL for=$TARGETARCH\nCOPY text /\n")
+    endless = project.commit(Dockerfile="FROM box\nCOPY text /\nRUN echo begun; sleep 100000\n")
+    project.publish()
+    both = rule | {"platforms": ["linux/amd64", "linux/arm64"], "timeout": 25}
+    async with asyncio.timeout(90), house(tmp_path, both) as made:
+        run = await made.ended(await made.push(MAIN, sound))
+        assert run["log"].count("Fetching ") == 1 and "Building for linux/arm64" in run["log"], run
+        async with made.http.get(f"/v2/{NAME}/manifests/latest") as answer:
+            index = await answer.json(content_type=None)
+        assert [each["platform"]["architecture"] for each in index["manifests"]] == ["amd64", "arm64"]
+    async with asyncio.timeout(90), house(tmp_path, rule | {"timeout": 10}) as made:
+        id = await made.push(MAIN, endless)
+        await made.until(id, lambda run: "begun" in run["log"])
+        assert len(rooms(made.registry)) == 2
+        failed = await made.ended(id, "failed")
+        assert failed["note"] == "it took longer than 10 s" and rooms(made.registry) == []

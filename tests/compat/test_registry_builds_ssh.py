@@ -63,10 +63,18 @@ def rule(daemon: RunningEngine, behind: Behind) -> dict[str, Any]:
 async def test_a_repository_behind_a_key(tmp_path: Path, rule: dict[str, Any], behind: Behind) -> None:
     commit = behind.project.git("rev-parse", "HEAD")
     behind.project.commit("two", text="two\n")
+    (behind.project.folder / ".gitmodules").write_text('[submodule "lib"]\n\tpath = lib\n\turl = ./../repo.git\n')
+    (behind.project.folder / "Dockerfile").write_text("FROM box\nCOPY lib/text /\nRUN sed 's/^/a submodule /' /text\n")
+    behind.project.git("add", "--all")
+    behind.project.git("update-index", "--add", "--cacheinfo", f"160000,{commit},lib")
+    behind.project.git("commit", "--quiet", "--message", "with a submodule")
+    submodule = behind.project.git("rev-parse", "HEAD")
     behind.project.publish()
     async with asyncio.timeout(60), house(tmp_path, rule) as made:
         run = await made.ended(await made.push(MAIN, commit))
         assert "behind a key\n" in run["log"] and await made.tags() == ["latest"]
+        other = await made.ended(await made.push(MAIN, submodule))
+        assert "a submodule behind a key\n" in other["log"], other
         assert list((made.registry.root / "builds").iterdir()) == []
         private = behind.key.read_text().splitlines()[2]
         assert private not in str(run) + made.registry.log.read_text()

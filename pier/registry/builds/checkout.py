@@ -94,6 +94,7 @@ async def _submodules(git: Git) -> None:
     try:
         await git(*_SUBMODULES, "--depth=1")
     except GitFailed:
+        await git("submodule", "--quiet", "deinit", "--all", "--force")
         await hop(None, remove_tree, git.folder / ".git" / "modules")
         await git(*_SUBMODULES)
 
