@@ -14,6 +14,7 @@ from pier.errors import PierError
 from pier.log import Logger
 from pier.registry.deps import Registry
 from pier.registry.model import Job
+from pier.registry.threads import settled
 
 _POLL: Final = 1.0
 _STOPPED: Final = "the registry was stopped"
@@ -76,13 +77,29 @@ class Worker:
         """Begin one job, if there is one that may."""
         busy = list(self._going.values())
         free = tuple(name for name, kind in self._kinds.items() if busy.count(name) < kind.at_once)
-        now = self._registry.now()
-        job = await self._registry.records.take_job(free, now, now + self._lease) if free else None
+        job = await self._taken(free) if free else None
         if job is not None:
             task = asyncio.create_task(self._work(job), name=job.kind)
             self._going[task] = job.kind
             task.add_done_callback(self._ended)
         return job is not None
+
+    async def _taken(self, kinds: tuple[str, ...]) -> Job | None:
+        """Where we are cancelled meanwhile, what was taken is given back."""
+        records, now = self._registry.records, self._registry.now()
+        taking = asyncio.ensure_future(records.take_job(kinds, now, now + self._lease))
+        try:
+            return await settled(taking)
+        except asyncio.CancelledError:
+            job = None if taking.cancelled() or taking.exception() else taking.result()
+            if job is not None:
+                await self._give_back(job)
+            raise
+
+    async def _give_back(self, job: Job) -> None:
+        """Whoever starts next need not wait for our time to end."""
+        with suppress(PierError):
+            await self._registry.records.put_off_job(job.id, self._registry.now(), _STOPPED)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         del self._going[task]
@@ -94,9 +111,8 @@ class Worker:
         records = self._registry.records
         try:
             error = await self._performed(job)
-        except asyncio.CancelledError:  # whoever starts next need not wait for our time to end
-            with suppress(PierError):
-                await records.put_off_job(job.id, self._registry.now(), _STOPPED)
+        except asyncio.CancelledError:
+            await self._give_back(job)
             raise
         if not error:
             await records.end_job(job.id)

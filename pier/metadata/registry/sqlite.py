@@ -129,7 +129,12 @@ class SqliteDatabase:
                     last = True
                     break
                 together.append(following)
-            self._commit(together)
+            try:
+                self._commit(together)
+            except Exception as error:  # whatever breaks in here: somebody waits for each of them, and more will come
+                for write in together:
+                    if not write.future.done():
+                        write.future.set_exception(Unavailable(f"the database {self._path} is broken: {error}"))
             self._reserve.fill()
             if last:
                 return

@@ -3,12 +3,19 @@
 import asyncio
 from collections.abc import Awaitable
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
 from pier.errors import Unavailable
 from pier.metadata.registry.opening import open_records
 from pier.metadata.registry.records import SqlRecords
+from pier.metadata.registry.sqlite import SqliteDatabase
+from pier.registry.deps import Registry
+from pier.registry.jobs import Kind, Worker
+from pier.registry.model import Job
+from pier.registry.settings import Settings
+from pier.registry.storages.opening import open_storage
 from pier.testing.postgres import postgres
 from pier.testing.registryserver import pier_registry
 
@@ -49,6 +56,44 @@ async def ends(url: str) -> None:
 
 async def test_a_file_is_closed(tmp_path: Path) -> None:
     await ends(f"sqlite://{tmp_path}/registry.db")
+
+
+async def test_nobody_waits_for_a_writer_that_breaks(tmp_path: Path) -> None:
+    """Here the file is closed under it: no statement works any more, not even the one that takes all back."""
+    database = SqliteDatabase(tmp_path / "registry.db")
+
+    def broken(sql: Any) -> None:
+        sql.raw.close()
+
+    for work in (broken, broken, lambda sql: sql.execute("SELECT 1")):
+        assert "broken" in await said(database.write(work))
+    assert await said(database.stop()) == "done"
+
+
+async def test_a_job_that_is_taken_when_its_worker_is_stopped_is_given_back(tmp_path: Path) -> None:
+    class Stopping(SqlRecords):
+        async def take_job(self, kinds: tuple[str, ...], now: int, until: int) -> Job | None:
+            job = await super().take_job(kinds, now, until)
+            running.cancel()
+            return job
+
+    records = Stopping(SqliteDatabase(tmp_path / "registry.db"))
+    storage = await open_storage(f"file://{tmp_path}/blobs")
+    done: list[Job] = []
+
+    async def perform(job: Job) -> None:
+        done.append(job)
+
+    registry = Registry(records, storage, Settings())
+    await records.add_job(Job(id="1", kind="test/a", detail=b"{}", due=0))
+    running = asyncio.create_task(Worker(registry, "test", {"a": Kind(perform)}).run())
+    await asyncio.wait([running])
+    assert running.cancelled()
+    assert not done
+    (job,) = await records.jobs()
+    assert job.due <= registry.now()
+    await storage.stop()
+    await records.stop()
 
 
 async def test_a_server_is_left() -> None:
