@@ -177,8 +177,8 @@ async def test_a_server_that_is_gone_is_said_so(s3: Swift, wire: tuple[Wire, str
     with pytest.raises(Unavailable):
         await writer.write(b"y")
     await writer.close()
-    for call in (storage.healthy, lambda: bytes_of(storage, location, 0, 1), lambda: storage.delete(location)):
-        await raised(Unavailable, call())
+    calls = (storage.healthy(), bytes_of(storage, location, 0, 1), storage.delete(location))
+    await asyncio.gather(*(raised(Unavailable, call) for call in calls))  # each of them is tried for seconds
     line.cuts = iter(())
     writer = await storage.resume(location, offset, state)
     assert await writer.finish() == 10
