@@ -1,10 +1,11 @@
 """The check of the whole goes over the storage in parts: each location is somebody's or nobody's, whatever its part."""
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from pier.metadata.registry.opening import open_records
 from pier.oci.digest import sha256
@@ -15,29 +16,38 @@ from pier.registry.deps import Registry
 from pier.registry.housekeeping.check import check
 from pier.registry.settings import Settings
 from pier.registry.storages.opening import open_storage
-from pier.testing.postgres import Server, postgres
-from pier.testing.swift import swift
+from pier.testing.postgres import postgres
+from pier.testing.swift import Swift, swift
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 MIB = 1 << 20
 NAME = "team/a"
 
 
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with postgres() as made:
-        yield made
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def s3(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Swift]:
+    async with swift(tmp_path_factory.mktemp("swift")) as server:
+        yield server
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def large(s3: Swift, tmp_path: Path) -> AsyncIterator[Registry]:
+    with postgres() as server:
+        async for each in opened(server.url, s3.url(tmp_path.name)):
+            yield each
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def small(tmp_path: Path) -> AsyncIterator[Registry]:
+    async for each in opened(f"sqlite://{tmp_path}/registry.db", f"file://{tmp_path}/blobs"):
+        yield each
 
 
 @pytest.fixture(params=["sqlite and a folder", "postgres and s3"])
-async def registry(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Registry]:
-    if request.param == "postgres and s3":
-        database = request.getfixturevalue("server").url
-        async with swift(tmp_path) as s3:
-            async for each in opened(database, s3.url("blobs")):
-                yield each
-        return
-    async for each in opened(f"sqlite://{tmp_path}/registry.db", f"file://{tmp_path}/blobs"):
-        yield each
+def registry(request: pytest.FixtureRequest) -> Registry:
+    made: Registry = request.getfixturevalue("large" if request.param == "postgres and s3" else "small")
+    return made
 
 
 async def opened(database: str, storage: str) -> AsyncIterator[Registry]:

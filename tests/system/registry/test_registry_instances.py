@@ -12,6 +12,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+import pytest_asyncio
 
 from pier.metadata.registry.opening import open_records
 from pier.oci.digest import sha256
@@ -22,8 +23,10 @@ from pier.registry.settings import Settings
 from pier.registry.storages.opening import open_storage
 from pier.testing.postgres import Server, postgres
 from pier.testing.registryserver import PierRegistry, pier_registry
-from pier.testing.swift import swift
+from pier.testing.swift import Swift, swift
 from tests.system.registry.images import Image, Refused, assert_whole, delete, expect, image, push
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 MIB = 1 << 20
 NAME = "team/app"
@@ -50,18 +53,24 @@ def database() -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture
-async def pair(database: Server, tmp_path: Path) -> AsyncIterator[Pair]:
-    async with swift(tmp_path) as s3:
-        shared = {"database": database.url, "storage": s3.url("blobs"), "collect_every": 1}
-        async with (
-            pier_registry(tmp_path / "one", **shared) as one,
-            pier_registry(tmp_path / "two", **shared) as two,
-        ):
-            yield Pair(one, two, database.url, s3.url("blobs"))
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def s3(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Swift]:
+    async with swift(tmp_path_factory.mktemp("swift")) as server:
+        yield server
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
+async def pair(database: Server, s3: Swift, tmp_path: Path) -> AsyncIterator[Pair]:
+    storage = s3.url(tmp_path.name)
+    shared = {"database": database.url, "storage": storage, "collect_every": 1}
+    async with (
+        pier_registry(tmp_path / "one", **shared) as one,
+        pier_registry(tmp_path / "two", **shared) as two,
+    ):
+        yield Pair(one, two, database.url, storage)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
     async with aiohttp.ClientSession() as session:
         yield session
