@@ -244,8 +244,16 @@ async def _list_projects(records: Records, given: Arguments) -> None:
         project = known.get(name, Project(name=name))
         quota = str(project.quota) if project.quota else ""
         kind = "public" if project.public else "private"
-        rows.append((name, kind, str(used.get(name, 0)), quota, " ".join(project.immutable)))
-    _table(("NAME", "PULL", "BYTES", "QUOTA", "IMMUTABLE"), rows)
+        rules = " ".join(map(_kept, project.retention))
+        rows.append((name, kind, str(used.get(name, 0)), quota, " ".join(project.immutable), rules))
+    _table(("NAME", "PULL", "BYTES", "QUOTA", "IMMUTABLE", "KEEP"), rows)
+
+
+def _kept(rule: Rule) -> str:
+    """``team/web*:pr-*=5,14d``: the newest five, and what is younger than that."""
+    what = "untagged" if rule.untagged else f"{rule.pattern}={rule.keep}"
+    where = f"{rule.repositories}:" if rule.repositories != "*" else ""
+    return f"{where}{what},{rule.days}d" if rule.days else f"{where}{what}"
 
 
 def _day(epoch: int) -> str:

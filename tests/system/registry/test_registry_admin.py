@@ -89,9 +89,11 @@ def test_robots(root: str) -> None:
 
 
 def test_projects(root: str) -> None:
-    run("project", "add", "site", "--public=true", "--immutable=v*", "--keep=pr-*=5", "--days=7", root)
+    rules = ("--keep=pr-*=5", "--untagged=true", "--days=7")
+    run("project", "add", "site", "--public=true", "--immutable=v*", *rules, root)
     run("project", "set", "site", "--quota=1000", root)
-    assert run("project", "ls", root).splitlines()[1].split() == ["site", "public", "0", "1000", "v*"]
+    listed = ["site", "public", "0", "1000", "v*", "pr-*=5,7d", "untagged,7d"]
+    assert run("project", "ls", root).splitlines()[1].split() == listed
     run("project", "rm", "site", root)
 
 
