@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from pier.testing.registryserver import PierRegistry, pier_registry
 from tests.compat.archives import ImageParts, docker_archive, file_layer
@@ -14,9 +15,9 @@ from tests.compat.pier_cli import Pier
 from tests.compat.rootfs import busybox_rootfs
 
 
-@pytest.fixture
-async def registry(tmp_path: Path) -> AsyncIterator[PierRegistry]:
-    async with pier_registry(tmp_path) as running:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def registry(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[PierRegistry]:
+    async with pier_registry(tmp_path_factory.mktemp("registry")) as running:
         yield running
 
 
@@ -63,9 +64,11 @@ def test_pushing_again_sends_nothing(client: Docker, pushed: str) -> None:
     client("rmi", pushed, again)
 
 
-def test_layers_of_another_repository_are_mounted(client: Docker, pushed: str, registry: PierRegistry) -> None:
+def test_layers_of_another_repository_are_mounted(
+    client: Docker, pushed: str, registry: PierRegistry, name: str
+) -> None:
     client("pull", "-q", pushed)
-    other = f"{registry.host}/other/copy:1"
+    other = f"{registry.host}/other/{name}:1"
     client("tag", pushed, other)
     printed = client("push", other).out
     assert printed.count("Mounted from team/") == 3

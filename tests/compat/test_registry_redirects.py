@@ -8,6 +8,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+import pytest_asyncio
 
 from pier.errors import NotFound
 from pier.oci.digest import sha256
@@ -22,26 +23,28 @@ from pier.testing.registryserver import PierRegistry, pier_registry
 from pier.testing.swift import Swift, swift
 from tests.system.registry.images import Image, image, push
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 MIB = 1 << 20
 NAME = "team/app"
 
 
-@pytest.fixture
-async def s3(tmp_path: Path) -> AsyncIterator[Swift]:
-    async with swift(tmp_path) as server:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def s3(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Swift]:
+    async with swift(tmp_path_factory.mktemp("swift")) as server:
         yield server
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def registry(s3: Swift, tmp_path: Path) -> AsyncIterator[PierRegistry]:
     """With users: its blobs are for those alone."""
     (tmp_path / "pier-registry").mkdir()
     await settle(f"sqlite://{tmp_path}/pier-registry/registry.db")
-    async with pier_registry(tmp_path, storage=s3.url("blobs"), redirect=True) as running:
+    async with pier_registry(tmp_path, storage=s3.url(tmp_path.name), redirect=True) as running:
         yield running
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def pushed(registry: PierRegistry) -> Image:
     """One layer in parts, a small one, one without bytes."""
     made = image(9 * MIB, 1000, also=[b""])
