@@ -54,6 +54,14 @@ _LONGEST_MESSAGE: Final = 300
 _TEMPORARY: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
+class Busy(Unavailable):
+    """Unavailable for ``wait`` seconds, as the registry says itself."""
+
+    def __init__(self, text: str, wait: float = 0.0) -> None:
+        super().__init__(text)
+        self.wait = wait
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """An answer that is not the one hoped for. ``code`` is empty where the body told none."""
@@ -62,8 +70,10 @@ class Refusal:
     code: str
     message: str
 
-    def error(self) -> PierError:
-        return _kind(self)(self.text)
+    def error(self, wait: float = 0.0) -> PierError:
+        """``wait``: seconds that the answer asks for."""
+        kind = _kind(self)
+        return Busy(self.text, wait) if kind is Unavailable and wait else kind(self.text)
 
     @property
     def text(self) -> str:

@@ -1,5 +1,6 @@
 """Writing to a repository: blobs (there already, mounted, or uploaded) and manifests."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable
 from http import HTTPStatus
@@ -11,6 +12,8 @@ from yarl import URL
 from pier.errors import DataCorrupted, Forbidden, NotFound, Unauthorized, Unavailable
 from pier.oci.digest import PREFIX, Digest, is_digest, sha256
 from pier.oci.manifest import Descriptor
+from pier.remote.backoff import pause
+from pier.remote.failures import Busy
 from pier.remote.repository import Repository, Request
 
 Source = Callable[[], AsyncIterator[bytes]]
@@ -47,21 +50,31 @@ async def upload(repository: Repository, source: Source, descriptor: Descriptor 
     """Upload one blob and return its digest and size.
 
     With ``descriptor`` the length and the digest are known, and one request carries it all; without it
-    the bytes are streamed and hashed on the way. A broken upload begins again.
+    the bytes are streamed and hashed on the way. A broken upload begins again, not before the registry wants it to.
     """
-    for attempt in range(1, repository.settings.attempts + 1):
+    settings = repository.settings
+    for attempt in range(1, settings.attempts + 1):
+        location = await _begin(repository)
         try:
-            return await _upload(repository, source, descriptor)
-        except Unavailable:
-            if attempt == repository.settings.attempts:
+            return await _upload(repository, location, source, descriptor)
+        except Unavailable as error:
+            delay = max(pause(settings, attempt), error.wait if isinstance(error, Busy) else 0.0)
+            if attempt == settings.attempts or delay > settings.longest_delay:
                 raise
+        await asyncio.sleep(delay)
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-async def _upload(repository: Repository, source: Source, descriptor: Descriptor | None) -> tuple[Digest, int]:
+async def _begin(repository: Repository) -> URL:
+    """Open an upload; that is tried again by itself."""
     answer = await repository.open(Request("POST", "blobs/uploads/", ok=(202,), headers={"Content-Length": "0"}))
     answer.release()
-    location = repository.location(answer)
+    return repository.location(answer)
+
+
+async def _upload(
+    repository: Repository, location: URL, source: Source, descriptor: Descriptor | None
+) -> tuple[Digest, int]:
     if descriptor is not None:
         await _put(repository, location, descriptor.digest, source, descriptor.size)
         return descriptor.digest, descriptor.size

@@ -18,7 +18,7 @@ from pier.errors import DataCorrupted, Forbidden, NotFound, PierError, Unauthori
 from pier.log import Logger
 from pier.oci.reference import Reference
 from pier.remote.auth import Authorizer
-from pier.remote.backoff import pause
+from pier.remote.backoff import pause, retry_after
 from pier.remote.challenge import Challenge, parse_challenges
 from pier.remote.failures import Refusal, is_temporary, refusal, shown_url
 from pier.remote.resolver import Endpoint
@@ -99,9 +99,10 @@ class Repository:
                 if answer.status in request.ok:
                     return answer
                 problem = await self._refused(answer)
-                delay = pause(self.settings, attempt, answer.headers.get("Retry-After", ""))
+                asked = answer.headers.get("Retry-After", "")
+                delay = pause(self.settings, attempt, asked)
                 if not is_temporary(answer.status) or attempt == last or delay > self.settings.longest_delay:
-                    raise problem.error()
+                    raise problem.error(retry_after(asked))
                 _log.info("registry is busy", registry=self.endpoint.host, status=answer.status, wait=delay)
             await asyncio.sleep(delay)
         raise AssertionError("unreachable: the last attempt returns or raises")
