@@ -12,7 +12,7 @@ from pier.build.ops import merge
 from pier.build.recover import recover
 from pier.build.steps.failed import StepFailed
 from pier.build.worktree import worktree
-from pier.errors import NotFound
+from pier.errors import Internal, NotFound
 from pier.images.release import release_layers
 from pier.snapshots import diff
 from pier.testing.buildsteps import Steps, build_steps, vertex
@@ -74,5 +74,5 @@ async def test_what_a_killed_daemon_leaves(steps: Steps) -> None:
         await asyncio.wait({running}, timeout=0.005)
     await recover(steps.deps)
     assert steps.left() == []
-    with pytest.raises(StepFailed, match="exit code: 137"):
-        await running
+    with pytest.raises((StepFailed, Internal), match=r"exit code: 137|cannot open status file"):
+        await running  # a killed daemon's crun has nobody to tell: it may find what it kept of the step removed
