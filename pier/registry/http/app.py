@@ -11,7 +11,7 @@ from typing import Final
 
 from aiohttp import web
 
-from pier.errors import PierError
+from pier.errors import PierError, Unavailable
 from pier.log import Logger
 from pier.registry.access.audit import Audit
 from pier.registry.deps import Registry
@@ -49,6 +49,7 @@ _access: Final = Logger("pier.registry.access")
 _WATCHED: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 """Asked every few seconds: what goes well there is not logged."""
 
+_LONGEST_PATH: Final = 500
 _KNOWN: Final = frozenset({"GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"})
 
 
@@ -116,6 +117,8 @@ async def _answer(app: App, call: Call) -> web.StreamResponse:
         if isinstance(error, Refused):
             call.principal = Anyone(error.who)
         if not call.began:
+            if isinstance(error, Unavailable):
+                _log.warning("a request failed", path=request.rel_url.raw_path[:_LONGEST_PATH], reason=error.message)
             return failed(error)
         _log.warning("an answer was broken off", path=request.rel_url.raw_path, reason=error.message)
         return _gone(request)
@@ -193,7 +196,7 @@ def _note(app: App, call: Call, response: web.StreamResponse | None, seconds: fl
     _access.info(
         "request",
         method=method,
-        path=call.request.rel_url.raw_path[:500],
+        path=call.request.rel_url.raw_path[:_LONGEST_PATH],
         status=status,
         seconds=f"{seconds:.3f}",
         received=call.received,

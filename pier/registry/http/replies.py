@@ -43,14 +43,14 @@ def refused(refusal: Refusal, status: int | None = None) -> web.Response:
 
 
 def failed(error: PierError) -> web.Response:
-    """Errors that are no refusals: a full disk, a database that does not answer."""
+    """Errors that are no refusals: a full disk, a database that does not answer. Where that is, is not for clients."""
     match error:
         case Refusal():
             return refused(error)
         case NoSpace():
             return _failure(507, Code.UNAVAILABLE, error.message)
         case Unavailable():
-            return _failure(503, Code.UNAVAILABLE, error.message, _RETRY)
+            return _failure(503, Code.UNAVAILABLE, "the registry cannot answer just now", _RETRY)
         case DeadlineExceeded():
             return _failure(408, _UNKNOWN, error.message)
         case NotFound():

@@ -102,7 +102,7 @@ async def test_a_server_is_left() -> None:
 
 
 async def test_a_server_that_is_away_is_a_matter_of_the_log(tmp_path: Path) -> None:
-    """One line an event, also of what the library for PostgreSQL says."""
+    """One line an event, also of what the library for PostgreSQL says; clients are not told where it is."""
     with postgres() as server:
         async with (
             pier_registry(tmp_path, database=server.url) as registry,
@@ -110,10 +110,13 @@ async def test_a_server_that_is_away_is_a_matter_of_the_log(tmp_path: Path) -> N
         ):
             server.stop()
             async with http.get("/v2/team/a/tags/list") as answer:
-                assert answer.status == 503
+                assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+                (error,) = (await answer.json())["errors"]
+            assert error == {"code": "UNAVAILABLE", "message": "the registry cannot answer just now"}
             async with asyncio.timeout(PATIENCE):
                 while 'msg="database: error connecting' not in (
                     said := await asyncio.to_thread(registry.log.read_text)
                 ):
                     pass
+        assert 'msg="a request failed" path=/v2/team/a/tags/list reason="the database ' in said
         assert [line for line in said.splitlines() if not line.startswith("time=")] == []
