@@ -81,8 +81,13 @@ def _registries(call: Call, reference: Reference) -> Registries:
 
 
 def credentials(call: Call) -> Credentials | None:
-    """What the client sends, if anything. An anonymous ``{}`` is nothing."""
-    config = call.header_json("X-Registry-Auth", dict[str, Any])
+    """What the client sends, if anything. An anonymous ``{}`` is nothing, nor is what cannot be read: clients send
+    the strangest things, which Docker takes for nobody's.
+    """
+    try:
+        config = call.header_json("X-Registry-Auth", dict[str, Any])
+    except InvalidArgument:
+        return None
     return Credentials.from_auth_config(config) if config else None
 
 

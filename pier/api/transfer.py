@@ -13,6 +13,7 @@ from pier.api.routing import Route
 from pier.errors import InvalidArgument, Unauthorized, Unavailable, Unsupported
 from pier.images import archive, bootstrap, importing, pull, push, saving
 from pier.images.importing import ImportOptions
+from pier.oci.digest import Digest, is_digest
 from pier.oci.reference import Reference, parse_reference
 
 
@@ -40,10 +41,11 @@ async def _pull(call: Call) -> web.StreamResponse:
 
 
 def _pull_reference(name: str, tag: str) -> Reference:
-    """``tag`` may be a tag or a digest, or be part of ``name`` already; without either all tags are meant."""
-    if not tag:
-        return parse_reference(name)
-    return parse_reference(f"{name}@{tag}" if ":" in tag else f"{name}:{tag}")
+    """``tag`` may be a tag, before one in ``name``, or a digest; without either all tags are meant."""
+    reference = parse_reference(name)
+    if not tag or reference.digest:
+        return reference
+    return reference.with_digest(Digest(tag)) if is_digest(tag) else reference.with_tag(tag)
 
 
 async def _import(call: Call) -> web.StreamResponse:

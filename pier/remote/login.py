@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 from yarl import URL
 
-from pier.errors import Unauthorized
+from pier.errors import InvalidArgument, Unauthorized
 from pier.remote.client import Registries
 from pier.remote.failures import status_line
 from pier.remote.repository import Request
@@ -43,7 +43,11 @@ async def check_login(registries: Registries, credentials: Credentials) -> Login
 
 
 def server_host(address: str) -> str:
-    """``https://index.docker.io/v1/`` and the like, to the registry's ``host[:port]``."""
+    """``https://index.docker.io/v1/`` and the like, to the registry's ``host[:port]``. Raises InvalidArgument."""
     if not address:
         return HUB
-    return written_host(URL(address if "://" in address else f"https://{address}")) or address
+    try:
+        url = URL(address if "://" in address else f"https://{address}")
+    except ValueError as error:
+        raise InvalidArgument(f"unable to parse server address: {address}: {error}") from error
+    return written_host(url) or address

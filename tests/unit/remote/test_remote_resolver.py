@@ -3,7 +3,7 @@
 import pytest
 from yarl import URL
 
-from pier.errors import PierError
+from pier.errors import InvalidArgument, PierError
 from pier.remote.login import server_host
 from pier.remote.proxies import proxy_for
 from pier.remote.resolver import endpoints, mirrors
@@ -66,6 +66,12 @@ def test_hosts_are_as_they_were_written(domain: str) -> None:
 )
 def test_where_a_login_goes(address: str, host: str) -> None:
     assert server_host(address) == host
+
+
+@pytest.mark.parametrize("address", ["http://[bad", "https://host:port/", "host:99999"])
+def test_where_no_login_goes(address: str) -> None:
+    with pytest.raises(InvalidArgument, match=r"^unable to parse server address: "):
+        server_host(address)
 
 
 def test_mirrors() -> None:
