@@ -52,14 +52,26 @@ def _is_loopback(host: str) -> bool:
 
 
 def _matches(entry: str, host: str, port: int | None) -> bool:
+    """``*``, an address or a network, ``[IPv6]:port``, a name and all below it, or with a dot before it those alone."""
     if entry == "*":
         return True
-    try:
-        return ipaddress.ip_address(host) in ipaddress.ip_network(entry, strict=False)
-    except ValueError:
-        pass  # one of the two is a name
-    name, _, wanted = entry.partition(":")
+    name, wanted = _split(entry)
     if wanted and wanted != str(port):
         return False
-    suffix = name.removeprefix("*").removeprefix(".")
-    return host == suffix or host.endswith(f".{suffix}")
+    try:
+        return ipaddress.ip_address(host) in ipaddress.ip_network(name, strict=False)
+    except ValueError:
+        pass  # one of the two is a name
+    name = name.removeprefix("*")
+    return host.endswith(name) if name.startswith(".") else host == name or host.endswith(f".{name}")
+
+
+def _split(entry: str) -> tuple[str, str]:
+    """The host, and the port or ""."""
+    if entry.startswith("["):
+        address, _, rest = entry[1:].partition("]")
+        return address, rest.removeprefix(":")
+    if entry.count(":") > 1:
+        return entry, ""
+    name, _, port = entry.partition(":")
+    return name, port

@@ -102,6 +102,19 @@ def test_mirrors() -> None:
         ("https://10.1.1.1/", {"HTTPS_PROXY": "http://proxy:1", "NO_PROXY": "10.0.0.0/8"}, None),
         ("https://r.example:5/", {"HTTPS_PROXY": "http://proxy:1", "NO_PROXY": "r.example:6"}, "http://proxy:1"),
         ("https://r.example/", {"HTTPS_PROXY": "http://proxy:1", "NO_PROXY": "*"}, None),
+        ("https://r.example/", {"HTTPS_PROXY": "http://proxy:1", "NO_PROXY": "R.Example"}, None),
+        ("https://r.example/", {"HTTPS_PROXY": "http://proxy:1", "NO_PROXY": ".r.example"}, "http://proxy:1"),
+        ("https://a.r.example/", {"HTTPS_PROXY": "http://proxy:1", "NO_PROXY": "*.r.example"}, None),
+        ("https://10.1.1.1:5/", {"HTTPS_PROXY": "http://proxy:1", "NO_PROXY": "10.1.1.1:5"}, None),
+        ("https://10.1.1.1:5/", {"HTTPS_PROXY": "http://proxy:1", "NO_PROXY": "10.1.1.1:6"}, "http://proxy:1"),
+        ("https://[2001:db8::1]:5/", {"HTTPS_PROXY": "http://proxy:1", "NO_PROXY": "2001:db8::1"}, None),
+        ("https://[2001:db8::1]:5/", {"HTTPS_PROXY": "http://proxy:1", "NO_PROXY": "[2001:db8::1]:5"}, None),
+        (
+            "https://[2001:db8::1]:5/",
+            {"HTTPS_PROXY": "http://proxy:1", "NO_PROXY": "[2001:db8::1]:6"},
+            "http://proxy:1",
+        ),
+        ("https://[2001:db8::1]/", {"HTTPS_PROXY": "http://proxy:1", "NO_PROXY": "2001:db8::/32"}, None),
     ],
 )
 def test_proxy(url: str, environment: dict[str, str], expected: str | None) -> None:
