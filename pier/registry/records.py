@@ -126,6 +126,9 @@ class Manifests(Protocol):
     async def release(self, repository: str, digests: Iterable[Digest], holder: str) -> None:
         """End the leases that ``holder`` alone has: nothing will come of that push."""
 
+    async def give_up(self, repository: str, holder: str) -> None:
+        """The same of all that no manifest refers to: it will not come to one."""
+
     async def manifest(self, repository: str, reference: str) -> Manifest | None:
         """By tag or digest, without its references."""
 

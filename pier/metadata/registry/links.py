@@ -62,6 +62,15 @@ def release(sql: Transaction, repository: str, digests: Iterable[Digest], holder
         )
 
 
+def give_up(sql: Transaction, repository: str, holder: str) -> None:
+    """What the holder alone has leased, and no manifest needs, goes."""
+    if _mark(holder) != _ANYBODY:
+        sql.execute(
+            "UPDATE links SET lease = 0, holders = '' WHERE repository = ? AND refs = 0 AND holders = ?",
+            (repository, _mark(holder)),
+        )
+
+
 def unneed(sql: Transaction, repository: str, digests: Iterable[Digest], keep: int) -> None:
     """One manifest less refers to them: they stay at least until ``keep``."""
     sql.executemany(

@@ -110,6 +110,9 @@ class SqlRecords:
         wanted = list(digests)
         await self._write(lambda sql: links.release(sql, repository, wanted, holder), project(repository))
 
+    async def give_up(self, repository: str, holder: str) -> None:
+        await self._write(lambda sql: links.give_up(sql, repository, holder), project(repository))
+
     async def manifest(self, repository: str, reference: str) -> Manifest | None:
         return await self._read(lambda sql: manifests.find(sql, repository, reference))
 

@@ -45,7 +45,7 @@ async def monolithic(
 ) -> Blob:
     """A blob in one request. What fails leaves nothing: nobody knows the upload. Raises as :func:`finish` does."""
     parsed(digest)
-    upload = await begin(registry, repository)
+    upload = await begin(registry, repository, holder=holder)
     try:
         return await finish(registry, repository, upload.id, digest, chunks, holder=holder)
     except BaseException:

@@ -12,12 +12,19 @@ from pier.registry.refusals import Code, Refusal, no_room
 _LONGEST_ID = 64
 
 
-async def begin(registry: Registry, repository: str, id: str = "") -> Upload:
+async def begin(registry: Registry, repository: str, id: str = "", *, holder: str = "") -> Upload:
     """An upload without bytes; ``id``, where it is given, is that of no other.
 
-    Raises Refusal: NAME_INVALID; DENIED where its project has no room.
+    Raises Refusal: NAME_INVALID; DENIED where its project has no room. What the holder's push has brought before goes
+    then: it would count until its lease ends, and keep smaller pushes out.
     """
-    await _check_room(registry, names.project(names.repository(repository)))
+    names.repository(repository)
+    try:
+        await _check_room(registry, names.project(repository))
+    except Refusal:
+        if holder:
+            await registry.records.give_up(repository, holder)
+        raise
     now = registry.now()
     upload = Upload(
         id=id or secrets.token_hex(16),

@@ -29,7 +29,7 @@ async def begin(call: Call) -> web.StreamResponse:
         return _created(
             repository, await monolithic(call.registry, repository, digest, call.body(), holder=call.holder)
         )
-    return _accepted(await begin_upload(call.registry, repository), 202)
+    return _accepted(await begin_upload(call.registry, repository, holder=call.holder), 202)
 
 
 async def _mounted(call: Call, repository: str) -> Blob | None:

@@ -195,6 +195,20 @@ async def test_a_project_over_its_quota_is_told_before_it_uploads(
     await push(http, "team/b", "1", image(200_000))
 
 
+async def test_a_push_that_is_refused_half_way_keeps_nobody_out(
+    server: PierRegistry, http: aiohttp.ClientSession
+) -> None:
+    """Its manifest never comes: what it has brought would count until the lease ends."""
+    async with beside(server.root) as other:
+        await other.records.put_project(Project(name="team", quota=MEGABYTE))
+    with pytest.raises(Refused, match="403"):
+        await push(http, "team/a", "1", image(600_000, 600_000, 600_000))
+    async with asyncio.timeout(60):
+        while (await _refused(http, "team/b")) == 403:
+            pass
+    await push(http, "team/b", "1", image(200_000))
+
+
 async def _refused(http: aiohttp.ClientSession, name: str) -> int:
     async with http.post(f"/v2/{name}/blobs/uploads/") as answer:
         return answer.status
