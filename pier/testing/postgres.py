@@ -5,6 +5,8 @@ with postgres() as server:
     server.stop(); server.start()       # as a machine that went down and came back
 """
 
+import atexit
+import functools
 import os
 import pwd
 import shutil
@@ -37,7 +39,8 @@ class Server:
         self._data = folder / "data"
         self._child: Child | None = None
         self.url = f"postgresql:///postgres?host={folder}&user={_USER}"
-        self._run("initdb", "-D", str(self._data), "-A", "trust", "-U", _USER, "--no-sync", "-E", "UTF8")
+        copied = process.run_sync(["cp", "-a", str(_fresh()), str(self._data)])
+        assert copied.returncode == 0, copied.stderr.decode()
         with (self._data / "postgresql.conf").open("a") as file:
             file.write(_SETTINGS.format(folder=folder))
 
@@ -62,9 +65,23 @@ class Server:
             os.kill(int(first), signal.SIGQUIT)
             child.wait_sync(_PATIENCE)
 
-    def _run(self, program: str, *words: str) -> None:
-        done = process.run_sync(["runuser", "-u", _USER, "--", _program(program), *words], cwd="/")
-        assert done.returncode == 0, done.stderr.decode()
+
+@functools.cache
+def _fresh() -> Path:
+    """What a server begins with, made once a process: a copy takes a tenth of the time."""
+    folder = _own_folder()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    words = ["-D", str(folder / "data"), "-A", "trust", "-U", _USER, "--no-sync", "-E", "UTF8"]
+    done = process.run_sync(["runuser", "-u", _USER, "--", _program("initdb"), *words], cwd="/")
+    assert done.returncode == 0, done.stderr.decode()
+    return folder / "data"
+
+
+def _own_folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="pier-postgres.", dir="/var/tmp"))
+    account = pwd.getpwnam(_USER)
+    os.chown(folder, account.pw_uid, account.pw_gid)
+    return folder
 
 
 def _program(name: str) -> str:
@@ -76,9 +93,7 @@ def _program(name: str) -> str:
 @contextmanager
 def postgres() -> Iterator[Server]:
     """Run one as the user that its package made."""
-    folder = Path(tempfile.mkdtemp(prefix="pier-postgres.", dir="/var/tmp"))
-    account = pwd.getpwnam(_USER)
-    os.chown(folder, account.pw_uid, account.pw_gid)
+    folder = _own_folder()
     server = Server(folder)
     try:
         server.start()
