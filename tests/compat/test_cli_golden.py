@@ -1,10 +1,13 @@
 """``pier`` and ``docker``, aimed at one engine, print the same: output, errors, exit codes."""
 
+import socket
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 
+from pier.testing.registry import free_port
 from tests.compat.conftest import IMAGE, Engine, remove_containers
 from tests.compat.docker_cli import Docker
 from tests.compat.pier_cli import Pier, both
@@ -24,7 +27,9 @@ def furnished(session_cli: Docker, pier: Pier) -> Iterator[None]:
     cli = session_cli
     cli("image", "prune", "-f")
     pier("builder", "prune", "-af")
-    ports = ("-p", "127.0.0.1:18081:80", "-p", "127.0.0.1:19000-19002:9000-9002/udp", "--expose", "77")
+    first = three_ports()
+    udp = f"127.0.0.1:{first}-{first + 2}:9000-9002/udp"
+    ports = ("-p", f"127.0.0.1:{free_port()}:80", "-p", udp, "--expose", "77")
     shell = "echo out; echo err >&2; exec sleep 3600"
     cli("run", "-d", "--name", "golden-up", *ports, "-l", "a=b", "-l", "c=d", IMAGE, "sh", "-c", shell)
     cli("run", "--name", "golden-down", IMAGE, "sh", "-c", "exit 3", code=3)
@@ -33,6 +38,16 @@ def furnished(session_cli: Docker, pier: Pier) -> Iterator[None]:
     yield
     remove_containers(cli)
     cli("volume", "rm", "golden-volume", "golden-other")
+
+
+def three_ports() -> int:
+    """The first of three for UDP, one after the other, that nobody has."""
+    while True:
+        first = free_port(kind=socket.SOCK_DGRAM)
+        with ExitStack() as stack, suppress(OSError):
+            for port in (first, first + 1, first + 2):
+                stack.enter_context(socket.socket(type=socket.SOCK_DGRAM)).bind(("127.0.0.1", port))
+            return first
 
 
 FORMATS = ("{{.Foo}}", "{{.ID", "{{foo .}}", "table {{.ID}}\\t{{.Foo}}", "json", "{{json .}}")
