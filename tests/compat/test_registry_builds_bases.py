@@ -77,7 +77,7 @@ async def test_base_images_of_this_registry(
     await peopled(tmp_path)
     project, _ = repository
     both = rule | {"name": "wide", "reads": ["ops/*"]}
-    async with asyncio.timeout(100), house(tmp_path, rule, ROOT, both) as made:
+    async with asyncio.timeout(150), house(tmp_path, rule, ROOT, both) as made:
         host = made.registry.host
         own, other = [await asyncio.to_thread(put_base, daemon, host, name) for name in ("team/a/base", "ops/base")]
         run = await built(made, project, own)
@@ -96,7 +96,7 @@ async def test_base_images_of_other_registries(
 ) -> None:
     project, _ = repository
     file = tmp_path / "password"
-    async with asyncio.timeout(100), with_people(tmp_path / "other") as other:
+    async with asyncio.timeout(150), with_people(tmp_path / "other") as other:
         base = await asyncio.to_thread(put_base, daemon, other.host, "team/base")
         async with house(tmp_path / "without", rule) as made:
             refused = await built(made, project, base, "failed")
@@ -164,7 +164,7 @@ async def test_an_engine_over_tls(
     _, address = secure
     project, _ = repository
     behind = rule | {"engine": address, "engine_certs": str(certificates), "pull": False}
-    async with asyncio.timeout(60), house(tmp_path / "right", behind) as made:
+    async with asyncio.timeout(150), house(tmp_path / "right", behind) as made:
         await built(made, project, "box")
         assert await made.tags() == ["latest"]
     for wrong, said in (("ca.pem", "vouches for"), ("cert.pem key.pem", "does it take the cert.pem in")):
@@ -173,7 +173,7 @@ async def test_an_engine_over_tls(
         for name in FILES:
             (mixed / name).write_bytes((certificates / ("other" if name in wrong else "") / name).read_bytes())
         mistaken = behind | {"engine_certs": str(mixed)}
-        async with asyncio.timeout(60), house(tmp_path / said, mistaken) as made:
+        async with asyncio.timeout(150), house(tmp_path / said, mistaken) as made:
             note = await noted(made, await made.push(MAIN, project.git("rev-parse", "HEAD")))
             assert said in note and str(mixed) in note
 

@@ -70,7 +70,7 @@ async def test_a_repository_behind_a_key(tmp_path: Path, rule: dict[str, Any], b
     behind.project.git("commit", "--quiet", "--message", "with a submodule")
     submodule = behind.project.git("rev-parse", "HEAD")
     behind.project.publish()
-    async with asyncio.timeout(60), house(tmp_path, rule) as made:
+    async with asyncio.timeout(150), house(tmp_path, rule) as made:
         run = await made.ended(await made.push(MAIN, commit))
         assert "behind a key\n" in run["log"] and await made.tags() == ["latest"]
         other = await made.ended(await made.push(MAIN, submodule))
@@ -95,7 +95,7 @@ async def test_who_is_not_let_in(tmp_path: Path, rule: dict[str, Any], behind: B
         behind.key.chmod(0o600)
         behind.known.write_text(known)
 
-    async with asyncio.timeout(100), house(tmp_path, rule) as made:
+    async with asyncio.timeout(150), house(tmp_path, rule) as made:
 
         async def says(expected: str) -> None:
             failed = await made.ended(await made.push(MAIN, commit), "failed")

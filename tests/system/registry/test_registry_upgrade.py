@@ -71,7 +71,7 @@ async def test_everything_is_there_afterwards(kind: str, request: pytest.Fixture
         async with http.get("/api/v1/runs") as answer:
             assert (answer.status, await answer.json()) == (200, [])
         await delete(http, NAME, "1")
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(150):
             while await asyncio.to_thread(size_of, registry.root / "blobs") > 50 * KIB:
                 pass
 
