@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from pier.build.context.gitenv import MARK, SILENCE
+from pier.build.context.gitenv import MARK
 from pier.build.steps.log import StepLog
 from pier.errors import DeadlineExceeded, Unsupported
+from pier.linux.git import SILENCE
 from pier.linux.pipes import Reader
 from pier.linux.process import Child, contents, pidfd_open, pidfd_signal, pidfd_wait, spawn
 

@@ -2,14 +2,15 @@
 
 import os
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from pier.build.context.gitcall import Git, GitFailed
-from pier.build.context.gitenv import config_file
 from pier.build.context.gitrefs import Named
 from pier.build.context.gitrepo import Repository
 from pier.build.threads import in_thread
+from pier.linux.git import origin, update_submodules
 from pier.linux.trees import remove_tree
 
 _GIT: Final = ".git"
@@ -54,7 +55,7 @@ async def _clone(repository: Repository, local: Git, named: Named, place: Path) 
     """A repository with this one commit, whose origin is the remote."""
     await local("init", "--quiet", "--template=", str(place), quiet=True)
     with (place / _GIT / "config").open("a") as file:
-        file.write(config_file(repository.remote))
+        file.write(origin(repository.remote.url))
     name = named.name if named.name.startswith(("refs/heads/", "refs/tags/")) else "refs/fetched"
     refspec = f"+{repository.kept(named)}:{name}"
     words = ("fetch", "--quiet", "--update-head-ok", "--no-tags", "--depth=1", str(repository.folder), refspec)
@@ -63,14 +64,8 @@ async def _clone(repository: Repository, local: Git, named: Named, place: Path) 
 
 
 async def _submodules(repository: Repository, place: Path) -> None:
-    """Theirs may be servers that cannot give a single commit."""
-    words = ("submodule", "--quiet", "update", "--init", "--recursive", "--force")
     outside = {"GIT_DIR": str(place / _GIT), "GIT_WORK_TREE": str(place)}
-    try:
-        await repository.git(*words, "--depth=1", cwd=place, env=outside)
-    except GitFailed:
-        await in_thread(remove_tree, place / _GIT / "modules")
-        await repository.git(*words, cwd=place, env=outside)
+    await update_submodules(partial(repository.git, cwd=place, env=outside), place / _GIT, GitFailed)
 
 
 def _forget_now(folder: Path) -> None:

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Final
 
 from pier.build.context.gitcall import Git, GitFailed
-from pier.build.context.gitenv import Remote, checked_ref, config_file
+from pier.build.context.gitenv import Remote, checked_ref
 from pier.build.context.gitrefs import Named, choose, is_commit, may_be_commit, parse_refs, patterns
 from pier.errors import DeadlineExceeded, InvalidArgument, NotFound, PierError, Unauthorized, Unavailable, Unsupported
+from pier.linux.git import origin
 
 _REFS: Final = "refs/pier"
 _ALL: Final = ("+refs/heads/*:refs/all/heads/*", "+refs/tags/*:refs/all/tags/*")
@@ -50,7 +51,7 @@ async def make(git: Git, remote: Remote, folder: Path) -> None:
     """A new and empty one in the folder ``folder``."""
     await git("init", "--quiet", "--bare", "--template=", str(folder), quiet=True)
     with (folder / "config").open("a") as file:
-        file.write(config_file(remote))
+        file.write(origin(remote.url))
 
 
 def tidy(folder: Path) -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Final
 
 from pier.linux.files import open_in_root
+from pier.linux.git import origin, update_submodules
 from pier.linux.trees import remove_tree
 from pier.oci.ignore import Matcher
 from pier.registry.builds.credentials import git_secret
 from pier.registry.builds.failed import BuildFailed
-from pier.registry.builds.gitconfig import config, environment, origin
+from pier.registry.builds.gitconfig import config, environment
 from pier.registry.builds.gitrun import Git, GitFailed
 from pier.registry.builds.gitsaid import failure, hidden, not_given
 from pier.registry.builds.ignored import ignored
@@ -23,7 +24,6 @@ from pier.registry.threads import hop
 
 _HERE: Final = "refs/pier/built"
 _FETCH: Final = ("fetch", "--quiet", "--no-tags", "--force", "--no-write-fetch-head")
-_SUBMODULES: Final = ("submodule", "--quiet", "update", "--init", "--recursive", "--force")
 _LATEST: Final = 1 << 33
 _SHA256: Final = 64
 
@@ -62,11 +62,11 @@ async def _fetch(git: Git, rule: Build, task: Task) -> int:
     format = ("--object-format=sha256",) if len(task.commit) == _SHA256 else ()
     await git("init", "--quiet", "--template=", *format)
     with (git.folder / ".git" / "config").open("a") as file:
-        file.write(origin(rule))
+        file.write(origin(rule.repository))
     commit = await _get(git, rule, task)
     await git("checkout", "--quiet", "--detach", commit)
     if (git.folder / ".gitmodules").is_file() and not (git.folder / ".gitmodules").is_symlink():
-        await _submodules(git)
+        await update_submodules(git, git.folder / ".git", GitFailed)
     time = int(await git("show", "-s", "--format=%ct", commit))
     return min(max(time, 0), _LATEST)
 
@@ -87,16 +87,6 @@ async def _get(git: Git, rule: Build, task: Task) -> str:
         return await git("rev-parse", "--verify", "--quiet", f"{task.commit or _HERE}^{{commit}}")
     except GitFailed as error:
         raise BuildFailed(f"{rule.repository} has no commit {task.commit} in {task.ref}") from error
-
-
-async def _submodules(git: Git) -> None:
-    """Theirs may be servers that give no single commit."""
-    try:
-        await git(*_SUBMODULES, "--depth=1")
-    except GitFailed:
-        await git("submodule", "--quiet", "deinit", "--all", "--force")
-        await hop(None, remove_tree, git.folder / ".git" / "modules")
-        await git(*_SUBMODULES)
 
 
 def _inside(tree: Path, folder: str) -> Path:

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import socketserver
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -76,6 +77,36 @@ def git_daemon(served: Path) -> Iterator[str]:
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+class _Old(socketserver.BaseRequestHandler):
+    """One call of git's own protocol (gitprotocol-pack(5)), answered in its first version whatever is asked for."""
+
+    folder: Path
+
+    def handle(self) -> None:
+        length = int(self._bytes(4), 16)
+        command, _, path = self._bytes(length - 4).split(b"\0")[0].decode().partition(" ")
+        assert command == "git-upload-pack", command
+        words = ["git", "upload-pack", "--strict", str(self.folder / path.lstrip("/"))]
+        subprocess.run(words, stdin=self.request, stdout=self.request, stderr=subprocess.DEVNULL, env=ENVIRONMENT)
+
+    def _bytes(self, count: int) -> bytes:
+        return bytes(self.request.recv(count, socket.MSG_WAITALL))
+
+
+@contextmanager
+def old_server(served: Path) -> Iterator[str]:
+    """The URL of one that gives no commit that no ref names."""
+    handler = type("Handler", (_Old,), {"folder": served})
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"git://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 class _Plain(SimpleHTTPRequestHandler):

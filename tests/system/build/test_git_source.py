@@ -19,7 +19,7 @@ from pier.build.progress import LogPiece
 from pier.errors import DataCorrupted, DeadlineExceeded, InvalidArgument, NotFound, PierError, Unauthorized
 from pier.testing.exports import Client, Machine
 from tests.system.build.fetching import vertex_of
-from tests.system.build.gitserver import Project, git_daemon, web_server
+from tests.system.build.gitserver import Project, git_daemon, old_server, web_server
 
 TIME = 981158400
 
@@ -244,6 +244,23 @@ async def test_submodules(machine: Machine, served: Path, project: Project, remo
         names = ("which", "module/which", "module/module/which")
         assert [(folder / name).read_text() for name in names] == ["outer", "inner", "leaf"]
         assert bool(list(folder.rglob(".git"))) is kept
+    assert left(machine) == []
+
+
+async def test_a_submodule_of_a_server_that_gives_no_single_commit(
+    machine: Machine, served: Path, project: Project
+) -> None:
+    """All of it is fetched, as git does without ``--depth``."""
+    inner = Project(served, "inner")
+    inner.commit("one", which="inner")
+    project.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(inner.folder), "module")
+    project.git("config", "-f", ".gitmodules", "submodule.module.url", "../inner.git")
+    project.commit("outer", which="outer")
+    project.publish()
+    inner.commit("two", which="later")
+    inner.publish()
+    with old_server(served) as url:
+        assert await text_of(machine, f"{url}/repo.git", "module/which") == "inner"
     assert left(machine) == []
 
 
