@@ -3,11 +3,13 @@
 import queue
 import threading
 from pathlib import Path
+from typing import Final
 
 from pier.linux.trees import move_aside, remove_tree
 from pier.log import Logger
 
-_log = Logger("pier.linux.trash")
+_PATIENCE: Final = 5.0
+_log: Final = Logger("pier.linux.trash")
 
 
 class Trash:
@@ -30,13 +32,15 @@ class Trash:
         for path in self._folder.iterdir():
             self._delete(path)
 
-    def close(self) -> None:
-        """Wait until all is deleted."""
+    def close(self, patience: float = _PATIENCE) -> None:
+        """Wait until all is deleted, but so many seconds at most: :meth:`empty` takes up what is left then."""
         with self._lock:
             thread, self._thread = self._thread, None
         if thread is not None:
             self._queue.put(None)
-            thread.join()
+            thread.join(patience)
+            if thread.is_alive():
+                _log.info("not all is deleted yet: the next start goes on", folder=self._folder)
 
     def _delete(self, path: Path) -> None:
         with self._lock:
