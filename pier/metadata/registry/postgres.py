@@ -31,6 +31,16 @@ _PATIENCE: Final = 5.0
 _ATTEMPTS: Final = 30
 _LONGEST_PAUSE: Final = 0.25
 _MIGRATING: Final = 0x70696572
+_UNHEARD: Final = 15
+"""Seconds after which a server that acknowledges nothing is away: Linux alone would wait for a quarter of an hour."""
+_OPTIONS: Final = {
+    "application_name": "pier-registry",
+    "connect_timeout": int(_PATIENCE),
+    "keepalives_idle": _UNHEARD,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": _UNHEARD * 1000,
+}
 _Raw = psycopg.Connection[Row]
 _log: Final = Logger("pier.registry")
 
@@ -78,7 +88,7 @@ class PostgresDatabase:
             timeout=_PATIENCE,
             reconnect_timeout=_PATIENCE,
             check=ConnectionPool.check_connection,
-            kwargs={"connect_timeout": int(_PATIENCE), "application_name": "pier-registry"},
+            kwargs=dict(_OPTIONS),
         )
         told = logging.getLogger("psycopg.pool")
         told.handlers[:], told.propagate = [_Onwards(logging.WARNING)], False
