@@ -41,7 +41,8 @@ async def manifest(repository: Repository, reference: Reference) -> FetchedManif
     """
     wanted = reference.digest or reference.tag or "latest"
     shown = "GET" if reference.digest else "HEAD"  # Docker asks for a tag's digest first
-    request = Request("GET", f"manifests/{wanted}", headers={"Accept": _ACCEPT}, shown=shown)
+    again = not repository.endpoint.mirror  # there is another source: nobody waits for one that is busy
+    request = Request("GET", f"manifests/{wanted}", headers={"Accept": _ACCEPT}, shown=shown, retry=again)
     try:
         answer, data = await repository.read(request, MAX_MANIFEST_BYTES)
     except (NotFound, Forbidden) as error:

@@ -13,7 +13,7 @@ from pier.images.pull import pull
 from pier.oci.reference import parse_reference
 from pier.remote.client import Registries
 from pier.remote.settings import Credentials, Settings
-from pier.testing.faulty_registry import FaultyRegistry, cut, faulty_registry, refuse, say
+from pier.testing.faulty_registry import Fault, FaultyRegistry, cut, faulty_registry, refuse, say
 from pier.testing.images import Told, layer_tar
 
 
@@ -86,6 +86,17 @@ async def test_a_mirror_that_is_down_is_not_asked_again_soon(
     await fetched(registries, images, origin, told)
     await fetched(registries, others, origin, told)
     assert mirror.requests == ["GET /v2/"]
+
+
+@pytest.mark.parametrize("fault", [say(503), say(429, headers={"Retry-After": "60"}), cut(after=0)])
+async def test_nobody_waits_for_a_mirror_that_is_busy(
+    images: Images, told: Told, origin: FaultyRegistry, mirror: FaultyRegistry, fault: Fault
+) -> None:
+    for registry in (origin, mirror):
+        registry.add_image("t/app", "1", [layer_tar(f=b"x")])
+    mirror.misbehave("GET .*/manifests/", fault)
+    await fetched(with_mirrors(origin, f"http://{mirror.host}"), images, origin, told)
+    assert mirror.requests == ["GET /v2/", "GET /v2/t/app/manifests/1"]
 
 
 async def test_a_mirror_does_not_see_the_registry_s_password(
