@@ -36,6 +36,19 @@ def repository(tmp_path: Path) -> Iterator[tuple[Project, str]]:
         yield made
 
 
+def rule_of(engine: RunningEngine, url: str, **more: Any) -> dict[str, Any]:
+    """The settings' table of the build ``app``: of the branch ``main``, if ``more`` does not say otherwise."""
+    return {
+        "name": "app",
+        "repository": url,
+        "branch": "main",
+        "image": NAME,
+        "secret": SECRET,
+        "engine": engine.host,
+        **more,
+    }
+
+
 def pushed(ref: str, commit: str, **more: Any) -> bytes:
     """GitHub's event, as far as anybody reads it; no two are the same."""
     gone = commit == ZEROS

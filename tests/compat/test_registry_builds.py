@@ -22,6 +22,7 @@ from tests.compat.registrybuilding import (
     house,
     pushed,
     repository,
+    rule_of,
 )
 from tests.system.build.gitserver import Project
 
@@ -33,17 +34,9 @@ __all__ = ["daemon", "repository"]
 
 @pytest.fixture
 def rule(daemon: RunningEngine, repository: tuple[Project, str]) -> dict[str, Any]:
-    return {
-        "name": "app",
-        "repository": repository[1],
-        "branch": "main",
-        "git_tags": ["v*"],
-        "image": NAME,
-        "tags": ["latest", "{short}", "{tag}"],
-        "args": {"WHO": "somebody"},
-        "secret": SECRET,
-        "engine": daemon.host,
-    }
+    return rule_of(
+        daemon, repository[1], git_tags=["v*"], tags=["latest", "{short}", "{tag}"], args={"WHO": "somebody"}
+    )
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from pier.testing.registry import free_port
 from pier.testing.registrypeople import password, settle
 from pier.testing.registryserver import PierRegistry, pier_registry
 from tests.compat.hostile import engine_with_box
-from tests.compat.registrybuilding import NAME, SECRET, House, daemon, house, repository
+from tests.compat.registrybuilding import House, daemon, house, repository, rule_of
 from tests.system.build.gitserver import Project
 
 MAIN = "refs/heads/main"
@@ -29,15 +29,7 @@ __all__ = ["daemon", "repository"]
 
 @pytest.fixture
 def rule(daemon: RunningEngine, repository: tuple[Project, str]) -> dict[str, Any]:
-    return {
-        "name": "app",
-        "repository": repository[1],
-        "branch": "main",
-        "image": NAME,
-        "secret": SECRET,
-        "engine": daemon.host,
-        "pull": True,
-    }
+    return rule_of(daemon, repository[1], pull=True)
 
 
 async def peopled(folder: Path) -> None:

@@ -16,7 +16,7 @@ from pier.testing.engine import RunningEngine
 from pier.testing.postgres import postgres
 from pier.testing.registryserver import PierRegistry
 from tests.compat.hostile import alive, seconds, settled
-from tests.compat.registrybuilding import NAME, SECRET, daemon, github, house, pushed, repository
+from tests.compat.registrybuilding import daemon, github, house, pushed, repository, rule_of
 from tests.system.build.gitserver import Project
 
 PIER = str(Path(__file__).resolve().parents[2] / "bin" / "pier")
@@ -31,15 +31,7 @@ __all__ = ["daemon", "repository"]
 
 @pytest.fixture
 def rule(daemon: RunningEngine, repository: tuple[Project, str]) -> dict[str, Any]:
-    return {
-        "name": "app",
-        "repository": repository[1],
-        "branch": "*",
-        "image": NAME,
-        "tags": ["{branch}"],
-        "secret": SECRET,
-        "engine": daemon.host,
-    }
+    return rule_of(daemon, repository[1], branch="*", tags=["{branch}"])
 
 
 def commit(made: Project, dockerfile: str) -> str:

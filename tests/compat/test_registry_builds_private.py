@@ -18,7 +18,7 @@ from tests.compat.docker_cli import eventually
 from tests.compat.gitprivate import TOKEN, USERNAME, Served, git_https
 from tests.compat.hostile import alive, listing
 from tests.compat.pier_cli import Pier
-from tests.compat.registrybuilding import NAME, SECRET, daemon, house
+from tests.compat.registrybuilding import NAME, daemon, house, rule_of
 from tests.system.build.gitserver import Project
 
 MAIN = "refs/heads/main"
@@ -44,18 +44,14 @@ def project(served: Served) -> Project:
 @pytest.fixture
 def rule(tmp_path: Path, daemon: RunningEngine, served: Served) -> dict[str, Any]:
     (tmp_path / "token").write_text(f"{TOKEN}\n")
-    return {
-        "name": "app",
-        "repository": f"{served.url}/repo.git",
-        "branch": "main",
-        "image": NAME,
-        "tags": ["latest", "{short}"],
-        "secret": SECRET,
-        "engine": daemon.host,
-        "git_username": USERNAME,
-        "git_password_file": str(tmp_path / "token"),
-        "git_ca_file": str(served.authority),
-    }
+    return rule_of(
+        daemon,
+        f"{served.url}/repo.git",
+        tags=["latest", "{short}"],
+        git_username=USERNAME,
+        git_password_file=str(tmp_path / "token"),
+        git_ca_file=str(served.authority),
+    )
 
 
 async def test_a_repository_behind_a_token(tmp_path: Path, rule: dict[str, Any], project: Project) -> None:

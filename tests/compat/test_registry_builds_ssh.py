@@ -12,7 +12,7 @@ import pytest
 from pier.linux import process
 from pier.testing.engine import RunningEngine
 from pier.testing.sshd import sshd
-from tests.compat.registrybuilding import NAME, SECRET, daemon, house
+from tests.compat.registrybuilding import daemon, house, rule_of
 from tests.system.build.gitserver import Project
 
 MAIN = "refs/heads/main"
@@ -48,16 +48,7 @@ def behind(tmp_path: Path) -> Iterator[Behind]:
 
 @pytest.fixture
 def rule(daemon: RunningEngine, behind: Behind) -> dict[str, Any]:
-    return {
-        "name": "app",
-        "repository": behind.url,
-        "branch": "main",
-        "image": NAME,
-        "secret": SECRET,
-        "engine": daemon.host,
-        "git_key_file": str(behind.key),
-        "git_known_hosts_file": str(behind.known),
-    }
+    return rule_of(daemon, behind.url, git_key_file=str(behind.key), git_known_hosts_file=str(behind.known))
 
 
 async def test_a_repository_behind_a_key(tmp_path: Path, rule: dict[str, Any], behind: Behind) -> None:
