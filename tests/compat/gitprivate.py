@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from tests.compat.sites import certificate
@@ -40,9 +41,9 @@ class Served:
 class _Handler(BaseHTTPRequestHandler):
     """CGI, as git-http-backend(1) wants it."""
 
-    def __init__(self, served: Served, *rest: object) -> None:
+    def __init__(self, served: Served, *rest: Any) -> None:
         self._served = served
-        super().__init__(*rest)  # type: ignore[arg-type]  # what socketserver gives
+        super().__init__(*rest)
 
     def do_GET(self) -> None:
         self._answer()
