@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any, Self
 
 PATIENCE = 60.0
+OWN_LOG = re.compile(r'^time="[^"]*" level=(?:error|warning) msg=.*(?:\n|\Z)', re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ class Result:
 
     @property
     def err(self) -> str:
-        return self.stderr.decode().strip()
+        """What the command said of its work, without what the client logged beside it, at a moment of its own."""
+        return OWN_LOG.sub("", self.stderr.decode()).strip()
 
     @property
     def lines(self) -> list[str]:

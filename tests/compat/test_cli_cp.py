@@ -61,7 +61,7 @@ def content(path: Path) -> str:
 
 
 def outcome(cli: Docker, here: Path, args: list[str], monkeypatch: pytest.MonkeyPatch) -> tuple[int, str]:
-    """The exit code, and the last line of the error: the docker client logs its own trouble before it."""
+    """The exit code, and the last line of the error."""
     monkeypatch.chdir(here)
     result = cli("cp", *args, code=ANY_CODE)
     return result.code, result.err.replace("//", "/").split("\n")[-1]
