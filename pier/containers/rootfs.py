@@ -13,7 +13,7 @@ from pier.containers.mounts import in_order, tmpfs_mounts
 from pier.containers.shm import shared_memory
 from pier.containers.teardown import release_volume, unmount_root
 from pier.errors import InvalidArgument
-from pier.linux.files import make_folder, open_in_root
+from pier.linux.files import make_folder, path_in_root
 from pier.linux.mount import mount
 from pier.runtime.accounts import Account
 from pier.runtime.lookup import account_in
@@ -89,10 +89,6 @@ def _volume(deps: Deps, record: Container, each: MountPoint, root: Path, undo: E
 
 def _subpath(data: Path, subpath: str) -> Path:
     try:
-        descriptor = open_in_root(data, subpath, os.O_PATH)
+        return path_in_root(data, subpath)
     except OSError as error:
         raise InvalidArgument(f"cannot access path {data / subpath}: {error.strerror}") from error
-    try:
-        return Path(os.readlink(f"/proc/self/fd/{descriptor}"))
-    finally:
-        os.close(descriptor)

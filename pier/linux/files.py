@@ -47,6 +47,15 @@ def open_in_root(root: Path | int, path: str, flags: int = os.O_RDONLY, mode: in
             os.close(base)
 
 
+def path_in_root(root: Path, path: str, flags: int = 0) -> Path:
+    """Where ``path`` leads inside ``root``, without links; raises OSError. ``flags``: of open(2), ``O_DIRECTORY``."""
+    descriptor = open_in_root(root, path, os.O_PATH | flags)
+    try:
+        return Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+    finally:
+        os.close(descriptor)
+
+
 def _openat2(base: int, path: bytes, how: _OpenHow) -> int:
     """EAGAIN means that a rename elsewhere raced with ``..`` (openat2(2)): try again."""
     for _ in range(_RACES):

@@ -54,6 +54,14 @@ _SSH: Final = (
 _SUBMODULES: Final = ("submodule", "--quiet", "update", "--init", "--recursive", "--force")
 
 
+class GitFailed(Exception):
+    """``errors``: the end of what it said."""
+
+    def __init__(self, code: int, errors: str) -> None:
+        super().__init__(f"git error: exit status {code}: {' '.join(errors.split())}")
+        self.errors = errors
+
+
 def environment(host: Mapping[str, str], proxies: Mapping[str, str], ssh: str) -> dict[str, str]:
     """All variables of a git that finds no configuration and asks nobody (pure).
 
@@ -99,15 +107,15 @@ def origin(url: str) -> str:
     return f'[remote "origin"]\n\turl = {quoted(url)}\n'
 
 
-async def update_submodules(git: Callable[..., Awaitable[object]], folder: Path, failure: type[Exception]) -> None:
+async def update_submodules(git: Callable[..., Awaitable[object]], folder: Path) -> None:
     """Bring those of the work tree whose ``.git`` is ``folder``. ``git`` runs it with some arguments in that tree.
 
     Only their commits, where their servers give single ones: protocol 2 does, older ones what a ref is at. Raises
-    ``failure``, as ``git`` does.
+    GitFailed, as ``git`` does.
     """
     try:
         await git(*_SUBMODULES, "--depth=1")
-    except failure:
+    except GitFailed:
         await git("submodule", "--quiet", "deinit", "--all", "--force")  # else what has failed is taken for there
         await asyncio.to_thread(remove_tree, folder / "modules")
         await git(*_SUBMODULES)

@@ -13,7 +13,7 @@ from typing import Final
 from pier.build.context.gitenv import MARK
 from pier.build.steps.log import StepLog
 from pier.errors import DeadlineExceeded, Unsupported
-from pier.linux.git import SILENCE
+from pier.linux.git import SILENCE, GitFailed
 from pier.linux.pipes import Reader
 from pier.linux.process import Child, contents, pidfd_open, pidfd_signal, pidfd_wait, spawn
 
@@ -22,14 +22,6 @@ _LOOKS: Final = 12
 _BUSY: Final = 0.02
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _OWN: Final = secrets.token_hex(8)
-
-
-class GitFailed(Exception):
-    """``errors``: the end of what it said."""
-
-    def __init__(self, code: int, errors: str) -> None:
-        super().__init__(f"git error: exit status {code}: {' '.join(errors.split())}")
-        self.errors = errors
 
 
 @dataclass(frozen=True, slots=True)

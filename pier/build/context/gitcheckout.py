@@ -6,11 +6,11 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from pier.build.context.gitcall import Git, GitFailed
+from pier.build.context.gitcall import Git
 from pier.build.context.gitrefs import Named
 from pier.build.context.gitrepo import Repository
 from pier.build.threads import in_thread
-from pier.linux.git import origin, update_submodules
+from pier.linux.git import GitFailed, origin, update_submodules
 from pier.linux.trees import remove_tree
 
 _GIT: Final = ".git"
@@ -65,7 +65,7 @@ async def _clone(repository: Repository, local: Git, named: Named, place: Path) 
 
 async def _submodules(repository: Repository, place: Path) -> None:
     outside = {"GIT_DIR": str(place / _GIT), "GIT_WORK_TREE": str(place)}
-    await update_submodules(partial(repository.git, cwd=place, env=outside), place / _GIT, GitFailed)
+    await update_submodules(partial(repository.git, cwd=place, env=outside), place / _GIT)
 
 
 def _forget_now(folder: Path) -> None:

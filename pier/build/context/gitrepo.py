@@ -10,11 +10,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from pier.build.context.gitcall import Git, GitFailed
+from pier.build.context.gitcall import Git
 from pier.build.context.gitenv import Remote, checked_ref
 from pier.build.context.gitrefs import Named, choose, is_commit, may_be_commit, parse_refs, patterns
 from pier.errors import DeadlineExceeded, InvalidArgument, NotFound, PierError, Unauthorized, Unavailable, Unsupported
-from pier.linux.git import origin
+from pier.linux.git import GitFailed, origin
 
 _REFS: Final = "refs/pier"
 _ALL: Final = ("+refs/heads/*:refs/all/heads/*", "+refs/tags/*:refs/all/tags/*")

@@ -26,7 +26,7 @@ from pier.build.session import Folder
 from pier.build.steps.log import StepLog
 from pier.build.threads import in_thread
 from pier.errors import DataCorrupted, Internal, InvalidArgument, NotFound
-from pier.linux.files import open_in_root, used_bytes
+from pier.linux.files import path_in_root, used_bytes
 from pier.linux.trees import move_aside, remove_tree
 
 _KIND: Final = "source.git.checkout"
@@ -177,14 +177,10 @@ class _Work:
 def _inside(tree: Path, folder: str) -> Path:
     """The folder of the tree, wherever links of the tree lead. Raises NotFound, InvalidArgument."""
     try:
-        descriptor = open_in_root(tree, folder, os.O_PATH | os.O_DIRECTORY)
+        return path_in_root(tree, folder, os.O_DIRECTORY)
     except NotADirectoryError as error:
         raise InvalidArgument(f"subdir {folder}: not a directory") from error
     except FileNotFoundError as error:
         raise NotFound(f"subdir {folder}: no such file or directory") from error
     except OSError as error:
         raise InvalidArgument(f"subdir {folder}: {os.strerror(error.errno or 0).lower()}") from error
-    try:
-        return Path(os.readlink(f"/proc/self/fd/{descriptor}"))
-    finally:
-        os.close(descriptor)

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pier.linux.files import open_in_root
-from pier.linux.git import origin, update_submodules
+from pier.linux.files import path_in_root
+from pier.linux.git import GitFailed, origin, update_submodules
 from pier.linux.trees import remove_tree
 from pier.oci.ignore import Matcher
 from pier.registry.builds.credentials import git_secret
 from pier.registry.builds.failed import BuildFailed
 from pier.registry.builds.gitconfig import config, environment
-from pier.registry.builds.gitrun import Git, GitFailed
+from pier.registry.builds.gitrun import Git
 from pier.registry.builds.gitsaid import failure, hidden, not_given
 from pier.registry.builds.ignored import ignored
 from pier.registry.builds.rooms import room
@@ -66,7 +66,7 @@ async def _fetch(git: Git, rule: Build, task: Task) -> int:
     commit = await _get(git, rule, task)
     await git("checkout", "--quiet", "--detach", commit)
     if (git.folder / ".gitmodules").is_file() and not (git.folder / ".gitmodules").is_symlink():
-        await update_submodules(git, git.folder / ".git", GitFailed)
+        await update_submodules(git, git.folder / ".git")
     time = int(await git("show", "-s", "--format=%ct", commit))
     return min(max(time, 0), _LATEST)
 
@@ -92,10 +92,6 @@ async def _get(git: Git, rule: Build, task: Task) -> str:
 def _inside(tree: Path, folder: str) -> Path:
     """Wherever links of the tree lead: not out of it. Raises BuildFailed."""
     try:
-        descriptor = open_in_root(tree, folder, os.O_PATH | os.O_DIRECTORY)
+        return path_in_root(tree, folder, os.O_DIRECTORY)
     except OSError as error:
         raise BuildFailed(f"folder {folder} of the repository: {os.strerror(error.errno or 0).lower()}") from error
-    try:
-        return Path(os.readlink(f"/proc/self/fd/{descriptor}"))
-    finally:
-        os.close(descriptor)

@@ -12,6 +12,7 @@ from typing import Final
 
 from pier.errors import NoSpace
 from pier.linux.files import used_bytes
+from pier.linux.git import GitFailed
 from pier.linux.pipes import Reader
 from pier.linux.process import Child, contents, pidfd_wait, spawn
 from pier.registry.builds.failed import BuildFailed
@@ -24,15 +25,6 @@ _LOOK_EVERY: Final = 0.2
 _SHARE_OF_TIME: Final = 20
 _SCRIPT: Final = 'exec 3<&0 </dev/null; { read -r _ <&3; kill -KILL 0; } & exec 3<&-; git "$@"'
 """Nobody writes into its input, which ends when this process does, however that comes: then the whole group ends."""
-
-
-class GitFailed(Exception):
-    """``errors``: the end of what it said."""
-
-    def __init__(self, code: int, errors: str) -> None:
-        super().__init__(f"git: exit status {code}: {' '.join(errors.split())}")
-        self.code = code
-        self.errors = errors
 
 
 @dataclass(frozen=True, slots=True)
