@@ -18,10 +18,12 @@ from pier.testing.engine import RunningEngine
 from pier.testing.registryserver import PierRegistry, pier_registry
 from tests.compat.hostile import engine_with_box
 from tests.system.build.gitserver import Project, git_daemon
+from tests.system.registry.waiting import eventually
 
 SECRET = "a-secret-that-is-nowhere-else"
 NAME = "team/app"
 ZEROS = "0" * 40
+_LONG = 300
 
 
 @pytest.fixture(scope="module")
@@ -142,14 +144,32 @@ class House:
 
     async def until(self, id: str, holds: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
         """The caller limits the time."""
-        while not holds(found := await self.run(id)):
+
+        async def there() -> dict[str, Any] | None:
+            found = await self.run(id)
+            if holds(found):
+                return found
             assert found["state"] not in ("done", "failed"), found
+            return None
+
+        found: dict[str, Any] = await eventually(there, _LONG)
         return found
+
+    async def noted(self, id: str) -> str:
+        """What its first attempt came to."""
+
+        async def there() -> str:
+            return str((await self.run(id))["note"])
+
+        return str(await eventually(there, _LONG))
 
     async def ended(self, id: str, state: str = "done") -> dict[str, Any]:
         found = await self.until(id, lambda run: run["state"] in ("done", "failed"))
         assert found["state"] == state, found
         return found
+
+    async def idle(self) -> bool:
+        return not await self.jobs()
 
     async def tags(self) -> list[str]:
         async with self.http.get(f"/v2/{NAME}/tags/list") as answer:

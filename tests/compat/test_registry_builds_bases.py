@@ -166,12 +166,5 @@ async def test_an_engine_over_tls(
             (mixed / name).write_bytes((certificates / ("other" if name in wrong else "") / name).read_bytes())
         mistaken = behind | {"engine_certs": str(mixed)}
         async with asyncio.timeout(150), house(tmp_path / said, mistaken) as made:
-            note = await noted(made, await made.push(MAIN, project.git("rev-parse", "HEAD")))
+            note = await made.noted(await made.push(MAIN, project.git("rev-parse", "HEAD")))
             assert said in note and str(mixed) in note
-
-
-async def noted(made: House, id: str) -> str:
-    """What the first attempt came to."""
-    while not (note := (await made.run(id))["note"]):
-        pass
-    return str(note)

@@ -18,6 +18,7 @@ from pier.testing.registryserver import PierRegistry
 from tests.compat.hostile import alive, seconds, settled
 from tests.compat.registrybuilding import daemon, github, house, pushed, repository, rule_of
 from tests.system.build.gitserver import Project
+from tests.system.registry.waiting import eventually
 
 PIER = str(Path(__file__).resolve().parents[2] / "bin" / "pier")
 MAIN = "refs/heads/main"
@@ -73,8 +74,7 @@ async def test_what_waits_is_replaced_and_what_goes_on_forever_ends(
         await home.ended(elsewhere)
         await home.ended(third)
         assert await home.tags() == ["a-b", "main"]
-        while await home.jobs():
-            pass
+        await eventually(home.idle)
     settled(daemon)
     assert not alive(LONG)
 

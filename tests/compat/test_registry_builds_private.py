@@ -301,8 +301,7 @@ async def test_what_a_repository_may_not_bring(
     commit = with_submodule(project, project, "lib")
     async with asyncio.timeout(150), house(tmp_path, rule) as made:
         id = await made.push(MAIN, commit)
-        while not (note := (await made.run(id))["note"]):
-            pass
+        note = await made.noted(id)
         assert "pushed" not in note and not place.exists() and await made.tags() == [], note
         assert rooms(made.registry) == []
 

@@ -21,13 +21,13 @@ from pier.testing.tokens import token_server
 from tests.system.registry.images import Image, assert_whole, delete, image, push
 from tests.system.registry.replicating import (
     digest,
-    eventually,
     push_index,
     put_together,
     ran,
     referring,
     sign,
 )
+from tests.system.registry.waiting import eventually
 
 KIB = 1024
 ACCEPT = f"{mediatypes.OCI_INDEX}, {mediatypes.OCI_MANIFEST}"

@@ -1,8 +1,7 @@
 """Replications watched from outside: over the API, and by what is at the other side."""
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import aiohttp
@@ -10,20 +9,13 @@ import aiohttp
 from pier.oci import mediatypes
 from pier.oci.digest import Digest, sha256
 from tests.system.registry.images import Image, expect, push, push_blob
+from tests.system.registry.waiting import eventually
 
 SIGNATURE = "application/vnd.example.signature"
 
 
 def rule(direction: str, host: str, **more: Any) -> dict[str, Any]:
     return {"name": "mirror", "direction": direction, "remote": {"url": f"http://{host}"}, **more}
-
-
-async def eventually(there: Callable[[], Awaitable[Any]], seconds: float = 60) -> Any:
-    """What ``there`` gives, once it is something."""
-    async with asyncio.timeout(seconds):
-        while not (found := await there()):  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
-        return found
 
 
 async def digest(http: aiohttp.ClientSession, name: str, reference: str, base: str = "") -> str:

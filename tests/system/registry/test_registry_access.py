@@ -6,17 +6,12 @@ import random
 import re
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import bcrypt
 import jwt
 import pytest
-import pytest_asyncio
 
 from pier.metadata.registry.opening import open_records
 from pier.oci import mediatypes
@@ -25,52 +20,21 @@ from pier.registry.access import accounts
 from pier.registry.access.tokens import Tokens
 from pier.testing.postgres import postgres
 from pier.testing.registrypeople import ROBOT, password, settle
-from pier.testing.registryserver import PierRegistry, pier_registry
+from pier.testing.registryserver import pier_registry
+from tests.system.registry.people import House, Json, Stock, basic, codes, house, shared
+from tests.system.registry.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-Json = dict[str, Any]
+__all__ = ["house", "shared"]
+
 IMAGE = b'{"schemaVersion":2,"mediaType":"' + mediatypes.OCI_MANIFEST.encode() + b'","layers":[],"config":{"mediaType":'
 IMAGE += f'"{mediatypes.OCI_CONFIG}","digest":"{sha256(b"{}")}","size":2}}}}'.encode()
 
 
-@dataclass(frozen=True)
-class House:
-    """A registry with people in it, and a session without credentials."""
-
-    registry: PierRegistry
-    http: aiohttp.ClientSession
-    database: str
-    robot: str
-
-    async def ask(self, method: str, path: str, who: str | None = None, **more: Any) -> tuple[int, list[str]]:
-        """Status and codes of errors. ``who``: with a password; see :meth:`token` for the other way."""
-        headers = {**(basic(who, password(who)) if who else {}), **more.pop("headers", {})}
-        async with self.http.request(method, path, headers=headers, **more) as answer:
-            return answer.status, await codes(answer)
-
-    async def token(self, who: str | None, *scopes: str, **query: str) -> Json:
-        auth = basic(who, password(who)) if who else {}
-        asked = [("service", "pier-registry"), *(("scope", scope) for scope in scopes), *query.items()]
-        async with self.http.get("/token", params=asked, headers=auth) as answer:
-            assert answer.status == 200, await answer.text()
-            found: Json = await answer.json()
-            return found
-
-    async def with_token(self, method: str, path: str, token: str, **more: Any) -> tuple[int, list[str]]:
-        headers = {"Authorization": f"Bearer {token}", **more.pop("headers", {})}
-        async with self.http.request(method, path, headers=headers, **more) as answer:
-            return answer.status, await codes(answer)
-
-
-def basic(name: str, word: str) -> dict[str, str]:
-    return {"Authorization": "Basic " + base64.b64encode(f"{name}:{word}".encode()).decode()}
-
-
-async def codes(answer: aiohttp.ClientResponse) -> list[str]:
-    if answer.status < 400:
-        return []
-    return [error["code"] for error in (await answer.json())["errors"]]
+async def gives(http: aiohttp.ClientSession, path: str, auth: dict[str, str], status: int) -> bool:
+    async with http.get(path, headers=auth) as answer:
+        return answer.status == status
 
 
 async def push(http: aiohttp.ClientSession, name: str, auth: dict[str, str]) -> None:
@@ -82,29 +46,13 @@ async def push(http: aiohttp.ClientSession, name: str, auth: dict[str, str]) -> 
         assert answer.status == 201, await answer.text()
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with open_house(tmp_path) as made:
-        yield made
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
-    """For tests that change nothing which another sees."""
-    async with open_house(tmp_path_factory.mktemp("shared")) as made:
-        yield made
-
-
-@asynccontextmanager
-async def open_house(folder: Path) -> AsyncIterator[House]:
-    (folder / "pier-registry").mkdir()
-    database = f"sqlite://{folder}/pier-registry/registry.db"
-    robot = await settle(database)
-    async with pier_registry(folder) as registry, aiohttp.ClientSession(f"http://{registry.host}") as http:
-        root = basic("root", password("root"))
+@pytest.fixture(scope="module")
+def stock() -> Stock:
+    async def stock(http: aiohttp.ClientSession) -> None:
         for name in ("team/a", "site/a", "other/a"):
-            await push(http, name, root)
-        yield House(registry, http, database, robot)
+            await push(http, name, basic("root"))
+
+    return stock
 
 
 @pytest.mark.parametrize(
@@ -202,7 +150,7 @@ async def test_mounts_need_to_read_what_they_take(house: House) -> None:
     [("root", ["other/a", "site/a", "team/a"]), ("cat", ["site/a", "team/a"]), ("eve", ["site/a"])],
 )
 async def test_the_catalogue_shows_what_the_asker_may_read(who: str, expected: list[str], shared: House) -> None:
-    async with shared.http.get("/v2/_catalog", headers=basic(who, password(who))) as answer:
+    async with shared.http.get("/v2/_catalog", headers=basic(who)) as answer:
         assert (await answer.json())["repositories"] == expected
     token = (await shared.token(who, "registry:catalog:*"))["token"]
     async with shared.http.get("/v2/_catalog", headers={"Authorization": f"Bearer {token}"}) as answer:
@@ -222,9 +170,11 @@ async def test_refresh_tokens(house: House) -> None:
     records = await open_records(house.database)
     await accounts.set_password(records, "bob", "another")
     await records.stop()
-    async with asyncio.timeout(60):  # what instances know may be two seconds old
-        while (await house.with_token("GET", "/v2/team/a/manifests/1", token))[0] != 401:
-            pass
+
+    async def is_refused() -> bool:
+        return (await house.with_token("GET", "/v2/team/a/manifests/1", token))[0] == 401
+
+    await eventually(is_refused)  # what instances know may be two seconds old
     async with house.http.post("/token", data=form) as answer:
         assert answer.status == 401
 
@@ -282,7 +232,7 @@ async def test_a_user_asks_so_often(tmp_path: Path) -> None:
     async with pier_registry(tmp_path, **limits) as registry, aiohttp.ClientSession(f"http://{registry.host}") as http:
         seen = []
         for who in ["bob"] * 40 + ["cat"]:
-            async with http.get("/v2/", headers=basic(who, password(who))) as answer:
+            async with http.get("/v2/", headers=basic(who)) as answer:
                 seen.append(answer.status)
         assert (seen[0], seen[-1]) == (200, 200) and 429 in seen
 
@@ -316,11 +266,7 @@ async def test_robots(house: House) -> None:
     records = await open_records(house.database)
     await accounts.change_user(records, ROBOT, expires=1)
     await records.stop()
-    async with asyncio.timeout(60):
-        while True:
-            async with house.http.get("/v2/team/built/manifests/1", headers=auth) as answer:
-                if answer.status == 401:
-                    return
+    await eventually(lambda: gives(house.http, "/v2/team/built/manifests/1", auth, 401))
 
 
 async def test_two_instances_take_each_others_tokens(tmp_path: Path) -> None:
@@ -333,9 +279,9 @@ async def test_two_instances_take_each_others_tokens(tmp_path: Path) -> None:
             aiohttp.ClientSession(f"http://{one.host}") as first,
             aiohttp.ClientSession(f"http://{two.host}") as second,
         ):
-            await push(first, "team/a", basic("bob", password("bob")))
+            await push(first, "team/a", basic("bob"))
             for here, there in ((first, second), (second, first)):
-                bob = basic("bob", password("bob"))
+                bob = basic("bob")
                 async with here.get("/token?scope=repository:team/a:pull", headers=bob) as answer:
                     token = (await answer.json())["token"]
                 headers = {"Authorization": f"Bearer {token}"}
@@ -356,11 +302,7 @@ async def test_a_file_of_users_is_read_again(tmp_path: Path) -> None:
     ):
 
         async def becomes(name: str, word: str, status: int) -> None:
-            async with asyncio.timeout(60):
-                while True:
-                    async with http.get("/v2/_catalog", headers=basic(name, word)) as answer:
-                        if answer.status == status:
-                            return
+            await eventually(lambda: gives(http, "/v2/_catalog", basic(name, word), status))
 
         await push(http, "team/a", basic("ann", "one"))
         file.write_text(line("ann", b"two") + line("zoe", b"three"))
@@ -393,7 +335,7 @@ async def test_guessing_passwords_becomes_slow(house: House) -> None:
                     break
                 assert answer.status == 401
     assert int(answer.headers["Retry-After"]) >= 1
-    async with house.http.get("/v2/team/a/manifests/1", headers=basic("root", password("root"))) as answer:
+    async with house.http.get("/v2/team/a/manifests/1", headers=basic("root")) as answer:
         assert answer.status == 200  # was let in before: nothing is guessed
 
 
@@ -401,11 +343,7 @@ async def test_an_empty_registry_is_open_on_loopback_until_there_is_somebody(tmp
     async with pier_registry(tmp_path) as registry, aiohttp.ClientSession(f"http://{registry.host}") as http:
         await push(http, "team/a", basic("whoever", "whatever"))
         await settle(f"sqlite://{registry.root}/registry.db")
-        async with asyncio.timeout(60):
-            while True:
-                async with http.get("/v2/team/a/manifests/1") as answer:
-                    if answer.status == 401:
-                        return
+        await eventually(lambda: gives(http, "/v2/team/a/manifests/1", {}, 401))
 
 
 @pytest.mark.parametrize(
@@ -441,7 +379,7 @@ async def test_nothing_secret_is_logged(tmp_path: Path) -> None:
     await settle(f"sqlite://{tmp_path}/pier-registry/registry.db")
     async with pier_registry(tmp_path, log_level="debug") as registry:
         async with aiohttp.ClientSession(f"http://{registry.host}") as http:
-            bob = basic("bob", password("bob"))
+            bob = basic("bob")
             await push(http, "team/a", bob)
             async with http.get("/token?offline_token=true&scope=repository:team/a:pull", headers=bob) as answer:
                 given = await answer.json()

@@ -1,24 +1,20 @@
 """The JSON API: people and rights, projects, and what the repositories hold."""
 
 import asyncio
-import base64
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-import pytest_asyncio
 
 from pier.oci import mediatypes
 from pier.oci.digest import sha256
-from pier.testing.registrypeople import password, settle
-from pier.testing.registryserver import PierRegistry, pier_registry
+from tests.system.registry.people import House, Stock, basic, house, shared
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+__all__ = ["house", "shared"]
 
 LAYER = b"a layer"
 HISTORY = [{"created": "2026-01-01T00:00:00Z", "created_by": "COPY a b"}]
@@ -48,51 +44,13 @@ INDEX = json.dumps(
 ).encode()
 
 
-def basic(name: str, word: str = "") -> dict[str, str]:
-    return {"Authorization": "Basic " + base64.b64encode(f"{name}:{word or password(name)}".encode()).decode()}
-
-
-@dataclass(frozen=True)
-class House:
-    registry: PierRegistry
-    http: aiohttp.ClientSession
-
-    async def __call__(self, who: str, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-        """Ask as ``who`` (nobody for ""); the status and the answer's JSON. ``path`` is behind ``/api/v1/``."""
-        headers = basic(who) if who else {}
-        return await self.request(headers, method, f"/api/v1/{path}", body)
-
-    async def request(self, headers: dict[str, str], method: str, path: str, body: Any = None) -> tuple[int, Any]:
-        async with self.http.request(method, path, headers=headers, json=body) as answer:
-            text = await answer.read()
-            return answer.status, json.loads(text) if text else None
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with open_house(tmp_path) as made:
-        yield made
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
-    """For tests that change nothing."""
-    async with open_house(tmp_path_factory.mktemp("shared")) as made:
-        yield made
-
-
-@asynccontextmanager
-async def open_house(folder: Path) -> AsyncIterator[House]:
-    (folder / "pier-registry").mkdir()
-    await settle(f"sqlite://{folder}/pier-registry/registry.db")
-    settings = {"audit_log": folder / "audit.log"}
-    async with (
-        pier_registry(folder, **settings) as registry,
-        aiohttp.ClientSession(f"http://{registry.host}") as http,
-    ):
+@pytest.fixture(scope="module")
+def stock() -> Stock:
+    async def stock(http: aiohttp.ClientSession) -> None:
         for name in ("team/site", "team/tags", "site/docs", "other/site"):
             await push(http, name)
-        yield House(registry, http)
+
+    return stock
 
 
 async def push(http: aiohttp.ClientSession, name: str) -> None:

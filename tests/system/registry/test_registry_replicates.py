@@ -15,7 +15,6 @@ from pier.testing.registryserver import PierRegistry, pier_registry
 from tests.system.registry.images import assert_whole, delete, image, push
 from tests.system.registry.replicating import (
     digest,
-    eventually,
     push_index,
     ran,
     referring,
@@ -23,6 +22,7 @@ from tests.system.registry.replicating import (
     run,
     sign,
 )
+from tests.system.registry.waiting import eventually
 
 Two = tuple[aiohttp.ClientSession, aiohttp.ClientSession]
 KIB = 1024

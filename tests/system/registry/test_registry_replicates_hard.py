@@ -20,7 +20,8 @@ from pier.testing.postgres import Server, postgres
 from pier.testing.registry import free_port
 from pier.testing.registryserver import pier_registry
 from tests.system.registry.images import Image, assert_whole, image, push
-from tests.system.registry.replicating import digest, ended, eventually, ran, rule, run
+from tests.system.registry.replicating import digest, ended, ran, rule, run
+from tests.system.registry.waiting import eventually
 
 MIB = 1 << 20
 COUNT = 20

@@ -16,6 +16,7 @@ from pier.oci.digest import sha256
 from pier.testing.registry import free_port
 from pier.testing.registrypeople import password, settle
 from pier.testing.registryserver import PierRegistry, pier_registry
+from tests.system.registry.waiting import eventually
 
 LARGE = os.urandom(5 << 20)
 
@@ -38,6 +39,17 @@ async def shown_by(registry: PierRegistry) -> bytes:
     data: bytes = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
     writer.close()
     return data
+
+
+async def shows(registry: PierRegistry, certificate: bytes) -> None:
+    async def there() -> bool:
+        return await shown_by(registry) == certificate
+
+    await eventually(there)
+
+
+async def says(registry: PierRegistry, text: str) -> bool:
+    return text in await asyncio.to_thread(registry.log.read_text)
 
 
 def der_of(certificate: str) -> bytes:
@@ -72,9 +84,7 @@ async def test_a_new_certificate_without_a_restart(tmp_path: Path) -> None:
         make_pair(tmp_path, 2)
         second = der_of(certificate)
         registry.child.send_signal(signal.SIGHUP)
-        async with asyncio.timeout(60):
-            while await shown_by(registry) != second:
-                pass
+        await shows(registry, second)
         spoil(key)
         registry.child.send_signal(signal.SIGHUP)
         for _ in range(5):
@@ -99,16 +109,12 @@ async def test_a_certificate_that_fits_no_key_is_refused_and_said(tmp_path: Path
         new_certificate, new_key = make_pair(other, 2)
         shutil.copyfile(new_certificate, certificate)
         registry.child.send_signal(signal.SIGHUP)
-        async with asyncio.timeout(60):
-            while "cannot load the TLS files" not in await asyncio.to_thread(registry.log.read_text):
-                pass
+        await eventually(lambda: says(registry, "cannot load the TLS files"))
         assert await shown_by(registry) == first
         assert "Traceback" not in await asyncio.to_thread(registry.log.read_text)
         shutil.copyfile(new_key, key)
         registry.child.send_signal(signal.SIGHUP)
-        async with asyncio.timeout(60):
-            while await shown_by(registry) != der_of(certificate):
-                pass
+        await shows(registry, der_of(certificate))
 
 
 async def test_with_people_and_tls_others_are_let_in(tmp_path: Path) -> None:
