@@ -6,6 +6,11 @@ from pier.metadata.registry.transaction import Transaction
 from pier.oci.digest import Digest
 from pier.registry.model import Blob
 
+_TIMES: Final = (
+    "(SELECT repository, digest, count(*) AS times FROM refs WHERE kind = '{kind}' GROUP BY repository, digest) AS r"
+)
+"""How often each is referred to, counted once: nothing but a push would gain from an index for it, and pay for it."""
+
 _COUNTS: Final = (
     (
         "repositories of the blob",
@@ -15,9 +20,9 @@ _COUNTS: Final = (
     ),
     (
         "manifests that refer to the blob",
-        "SELECT l.refs, count(r.digest), l.repository, l.digest FROM links l LEFT JOIN refs r "
-        "ON r.repository = l.repository AND r.digest = l.digest AND r.kind = 'blob' "
-        "GROUP BY l.repository, l.digest, l.refs HAVING l.refs <> count(r.digest)",
+        "SELECT l.refs, coalesce(r.times, 0), l.repository, l.digest FROM links l "
+        f"LEFT JOIN {_TIMES.format(kind='blob')} ON r.repository = l.repository AND r.digest = l.digest "
+        "WHERE l.refs <> coalesce(r.times, 0)",
         "UPDATE links SET refs = ? WHERE repository = ? AND digest = ?",
     ),
     (
@@ -29,9 +34,9 @@ _COUNTS: Final = (
     ),
     (
         "indexes of the manifest",
-        "SELECT m.parents, count(r.digest), m.repository, m.digest FROM manifests m LEFT JOIN refs r "
-        "ON r.repository = m.repository AND r.digest = m.digest AND r.kind = 'manifest' "
-        "GROUP BY m.repository, m.digest, m.parents HAVING m.parents <> count(r.digest)",
+        "SELECT m.parents, coalesce(r.times, 0), m.repository, m.digest FROM manifests m "
+        f"LEFT JOIN {_TIMES.format(kind='manifest')} ON r.repository = m.repository AND r.digest = m.digest "
+        "WHERE m.parents <> coalesce(r.times, 0)",
         "UPDATE manifests SET parents = ? WHERE repository = ? AND digest = ?",
     ),
     (

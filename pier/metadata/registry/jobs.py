@@ -20,15 +20,18 @@ def add_all(sql: Transaction, jobs: Iterable[Job]) -> None:
 
 
 def take(sql: Transaction, kinds: tuple[str, ...], now: int, until: int) -> Job | None:
-    rows = sql.execute(
-        f"SELECT {_COLUMNS} FROM jobs WHERE kind IN ({marks(kinds)}) AND due <= ? ORDER BY due, id LIMIT 1",
-        (*kinds, now),
-    )
-    if not rows:
+    due = [job for kind in kinds if (job := _first(sql, kind, now))]
+    if not due:
         return None
-    job = _job(*rows[0])
+    job = min(due, key=lambda each: (each.due, each.id))
     sql.execute("UPDATE jobs SET due = ?, attempts = attempts + 1 WHERE id = ?", (until, job.id))
     return job
+
+
+def _first(sql: Transaction, kind: str, now: int) -> Job | None:
+    """Of one kind, since the index is in its order: of several at once, all that are due would be sorted each time."""
+    rows = sql.execute(f"SELECT {_COLUMNS} FROM jobs WHERE kind = ? AND due <= ? ORDER BY due, id LIMIT 1", (kind, now))
+    return _job(*rows[0]) if rows else None
 
 
 def end(sql: Transaction, id: str) -> None:

@@ -14,6 +14,9 @@ from pier.registry.refusals import Code, Refusal, no_room
 
 _FACTS: Final = "digest, media_type, artifact_type, annotations, subject, config, size, pushed, pulled"
 _IN_ONE_QUESTION: Final = 500
+_LAST: Final = "\U0010ffff"
+"""Sorts behind whatever a name may go on with."""
+
 _LIVE_LINKS: Final = (
     "(SELECT l.repository, l.digest FROM links l JOIN blobs b ON b.digest = l.digest WHERE b.claimed = 0) AS live"
 )
@@ -72,8 +75,10 @@ def _check_there(sql: Transaction, repository: str, references: list[Reference])
 
 def _refer(sql: Transaction, repository: str, manifest: Digest, references: list[Reference]) -> None:
     """Note what is not noted yet: a layer that may lie elsewhere can have come here since the manifest did."""
-    rows = sql.execute("SELECT digest, kind FROM refs WHERE repository = ? AND manifest = ?", (repository, manifest))
-    fresh = [each for each in references if (each.digest, each.kind) not in set(rows)]
+    noted = set(
+        sql.execute("SELECT digest, kind FROM refs WHERE repository = ? AND manifest = ?", (repository, manifest))
+    )
+    fresh = [each for each in references if (each.digest, each.kind) not in noted]
     sql.executemany(
         "INSERT INTO refs (repository, manifest, digest, kind, size) VALUES (?, ?, ?, ?, ?)",
         [(repository, manifest, each.digest, each.kind, each.size) for each in fresh],
@@ -223,9 +228,9 @@ def _needed(sql: Transaction, repository: str, digest: Digest) -> bool:
 
 def _drop(sql: Transaction, repository: str, digest: Digest, keep: int) -> None:
     """Remove a manifest, and what was there for its sake alone: an index's images, and what is about them."""
-    doomed = [digest]
+    doomed = {digest: None}
     while doomed:
-        digest = doomed.pop()
+        digest, _ = doomed.popitem()
         rows = sql.execute(
             "DELETE FROM refs WHERE repository = ? AND manifest = ? RETURNING digest, kind, size", (repository, digest)
         )
@@ -237,7 +242,7 @@ def _drop(sql: Transaction, repository: str, digest: Digest, keep: int) -> None:
         about = sql.execute("SELECT digest FROM manifests WHERE repository = ? AND subject = ?", (repository, digest))
         inside = [each.digest for each in references if each.kind == "manifest"]
         near = [*inside, *(Digest(each) for (each,) in about)]
-        doomed += [each for each in near if each not in doomed and not _needed(sql, repository, each)]
+        doomed |= {each: None for each in near if not _needed(sql, repository, each)}
     sql.execute("DELETE FROM repositories WHERE name = ? AND manifests <= 0", (repository,))
 
 
@@ -269,7 +274,7 @@ def listing(sql: Transaction, repository: str) -> list[Manifest]:
 
 def repositories(sql: Transaction, after: str, limit: int, prefix: str) -> list[str]:
     rows = sql.execute(
-        "SELECT name FROM repositories WHERE name > ? AND substr(name, 1, ?) = ? ORDER BY name LIMIT ?",
-        (after, len(prefix), prefix, limit or 1 << 60),
+        "SELECT name FROM repositories WHERE name > ? AND name >= ? AND name < ? ORDER BY name LIMIT ?",
+        (after, prefix, prefix + _LAST, limit or 1 << 60),
     )
     return [name for (name,) in rows]
