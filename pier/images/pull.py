@@ -115,7 +115,7 @@ def _outcome(name: str, fresh: bool) -> str:
 
 async def _one(pulling: _Pulling, reference: Reference) -> tuple[Image, bool]:
     """The image, and whether the reference means something else than before."""
-    images, shown = pulling.images, reference.familiar if reference.digest else reference.tag or ""
+    images, shown = pulling.images, reference.canonical if reference.digest else reference.tag or ""
     current = await _current(pulling, reference)
     if current is not None:
         image, digest = current
@@ -225,6 +225,6 @@ def _check_platform(config: bytes, reference: Reference, platform: Platform | No
         raise Unsupported(f'image operating system "{actual.os}" cannot be used on this platform: {why}')
     if platform is not None and actual.architecture and not platform.accepts(actual):
         raise NotFound(
-            f"image with reference {reference} was found but does not match the specified platform: "
+            f"image with reference {reference.canonical} was found but does not match the specified platform: "
             f"wanted {platform}, actual: {actual}"
         )

@@ -36,9 +36,13 @@ class EngineError(AssertionError):
 
 
 class RunningEngine:
-    """One daemon and its roots. ``flags`` are given to ``pierd`` besides those that keep it apart."""
+    """One daemon and its roots.
 
-    def __init__(self, folder: Path, flags: Sequence[str] = ()) -> None:
+    ``flags`` are given to ``pierd`` besides those that keep it apart; ``inside`` is a command that becomes it, in
+    other namespaces or with another environment.
+    """
+
+    def __init__(self, folder: Path, flags: Sequence[str] = (), inside: Sequence[str] = ()) -> None:
         unique = os.urandom(3).hex()
         self.folder = folder
         self.root = folder / "root"
@@ -47,6 +51,7 @@ class RunningEngine:
         self.bridge = f"pt{unique}"
         self.log = folder / "pierd.log"
         self.flags = tuple(flags)
+        self._inside = tuple(inside)
         self._bip = f"{_free_subnet()}.1/24"
         self._child: Child | None = None
 
@@ -63,7 +68,7 @@ class RunningEngine:
     def argv(self) -> list[str]:
         own = ["--data-root", str(self.root), "--exec-root", str(self.run), "-H", self.host]
         own += ["--bridge", self.bridge, "--bip", self._bip]
-        return [sys.executable, "-m", "pier.daemon.main", *own, *self.flags]
+        return [*self._inside, sys.executable, "-m", "pier.daemon.main", *own, *self.flags]
 
     def start(self) -> None:
         """Start the daemon and wait until it answers. Raises EngineError."""
@@ -194,9 +199,9 @@ def _free_subnet() -> str:
 
 
 @contextmanager
-def running_engine(folder: Path, flags: Sequence[str] = ()) -> Iterator[RunningEngine]:
+def running_engine(folder: Path, flags: Sequence[str] = (), inside: Sequence[str] = ()) -> Iterator[RunningEngine]:
     """A daemon that runs inside the block, its data below ``folder``."""
-    engine = RunningEngine(folder, flags)
+    engine = RunningEngine(folder, flags, inside)
     engine.start()
     try:
         yield engine
