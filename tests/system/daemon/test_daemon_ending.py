@@ -64,9 +64,8 @@ async def leaves_all_the_same(folder: Path, what: str, named: str) -> None:
 
 async def test_a_cancellation_that_got_lost_is_repeated(tmp_path: Path) -> None:
     async with registry(tmp_path, "deaf") as (child, log):
-        code, seconds = await ended(child)
-    assert code == 0
-    assert seconds < LONGEST
+        code, _ = await ended(child)
+    assert code == 0, "another, where it is made to leave"
     assert "it was cancelled, and goes on" in log.read_text()
 
 
