@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 from contextlib import suppress
 from typing import Any, Final
 
@@ -20,18 +21,26 @@ _BUFFER: Final = 64 << 10
 
 
 class Connection(RequestHandler):
-    """One client. Who connects and says nothing is let go; so is who stops making sense in the midst of a body."""
+    """One client. Who connects and says nothing is let go; so is who stops making sense in the midst of a body.
 
-    __slots__ = ("_body", "_silence", "busy")
+    ``patience``: seconds that a client may take nothing of what it has asked for.
+    """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    __slots__ = ("_body", "_patience", "_silence", "busy")
+
+    def __init__(self, *args: Any, patience: int, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._patience = patience
         self._silence: asyncio.TimerHandle | None = None
         self._body: StreamReader | None = None
         self.busy = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        # The kernel's own limit: it holds for what is written behind the handler's back, too, and after a close.
+        transport.get_extra_info("socket").setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, self._patience * 1000
+        )
         self._silence = asyncio.get_running_loop().call_later(_FIRST_REQUEST, self.force_close)
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -78,7 +87,8 @@ class Server(web.Server):
         self._draining = False
 
     def __call__(self) -> RequestHandler:
-        return Connection(self, loop=self._loop, **self._kwargs)
+        patience = self._app.registry.settings.idle_timeout
+        return Connection(self, patience=patience, loop=self._loop, **self._kwargs)
 
     async def drain(self, seconds: float) -> None:
         """Let idle clients go, and wait so long for the others' present requests."""
