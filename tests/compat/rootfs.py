@@ -1,6 +1,8 @@
 """A root file system for tests: the host's static busybox with a link for each applet, 2 MB, no network needed."""
 
 import io
+import os
+import re
 import shutil
 import subprocess
 import tarfile
@@ -54,3 +56,12 @@ def busybox_rootfs() -> bytes:
         for name, data in FILES.items()
     ]
     return pack(members)
+
+
+def host_programs(*names: str, **files: bytes) -> bytes:
+    """The tar of programs of this host and the libraries that they need, where they lie; and of files in ``/etc``."""
+    programs = [shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin") or name for name in names]
+    listed = subprocess.run(["ldd", *programs], check=True, capture_output=True, text=True).stdout
+    paths = sorted({*programs, *re.findall(r"(/\S+) \(0x", listed)})
+    members = [(entry(path[1:], tarfile.REGTYPE, 0o755), Path(path).read_bytes()) for path in paths]
+    return pack(members + [(entry(f"etc/{name}", tarfile.REGTYPE, 0o644), data) for name, data in files.items()])

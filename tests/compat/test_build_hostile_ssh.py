@@ -1,7 +1,6 @@
 """``--ssh`` with real agents, keys and servers: what a step may do with them, and repositories behind sshd.
 
-The server is a container of the engine's with its own host key; it lets in one user key. Where the engine is a Docker,
-it must have an image ``debian`` with apt sources that it can reach.
+The server is a container of the engine's with its own host key; it lets in one user key. Its programs are the host's.
 """
 
 import os
@@ -18,24 +17,20 @@ from tests.compat.docker_cli import Docker, eventually
 from tests.compat.hostile import alive, seconds
 from tests.compat.pier_cli import Pier
 from tests.compat.plugins import with_plugins
+from tests.compat.rootfs import FILES, host_programs
 from tests.system.build.gitserver import Project
 
-LONG = 600.0
-TOOLS = """\
-FROM debian
-RUN --mount=type=cache,target=/var/cache/apt,sharing=locked \\
-    --mount=type=cache,target=/var/lib/apt/lists,sharing=locked \\
-    rm -f /etc/apt/apt.conf.d/docker-clean && apt-get update && \\
-    DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends openssh-client openssh-server git
-"""
+PROGRAMS = ("ssh", "ssh-add", "ssh-keygen", "sshd", "git", "git-shell")
+PEOPLE = b"sshd:*:74:74::/run/sshd:/bin/false\ngit:*:75:75::/srv/git:/usr/bin/git-shell\n"
+TOOLS = "FROM testbox\nADD tools.tar /\n"
 SERVER = """\
 FROM ssh-tools
-RUN useradd -m -d /srv/git -s /usr/bin/git-shell git && mkdir -p /run/sshd && rm /etc/ssh/ssh_host_*
 COPY --chmod=600 host other /keys/
 COPY --chmod=644 user.pub /srv/git/.ssh/authorized_keys
 COPY repo.git /srv/repo.git
-RUN chown -R git: /srv/repo.git /srv/git && cp /keys/host /keys/current
-CMD ["/usr/sbin/sshd", "-D", "-e", "-h", "/keys/current", "-o", "PasswordAuthentication=no"]
+RUN chown -R 75:75 /srv/repo.git /srv/git && cp /keys/host /keys/current && mkdir -p /run/sshd
+CMD ["/usr/sbin/sshd", "-D", "-e", "-f", "/dev/null", "-h", "/keys/current", \\
+  "-o", "PasswordAuthentication=no", "-o", "KbdInteractiveAuthentication=no"]
 """
 CLONE = "git -c core.sshCommand='ssh -o StrictHostKeyChecking=no -o BatchMode=yes' clone -q"
 
@@ -78,8 +73,11 @@ class Client:
 
 
 @pytest.fixture(scope="module")
-def tools(session_cli: Docker, buildx: Docker, debian: str) -> Iterator[None]:
-    buildx("buildx", "build", "-q", "-t", "ssh-tools", "-", stdin=TOOLS.encode(), timeout=LONG)
+def tools(session_cli: Docker, buildx: Docker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    folder = tmp_path_factory.mktemp("tools")
+    (folder / "Dockerfile").write_text(TOOLS)
+    (folder / "tools.tar").write_bytes(host_programs(*PROGRAMS, passwd=FILES["etc/passwd"] + PEOPLE))
+    buildx("buildx", "build", "-q", "-t", "ssh-tools", str(folder))
     yield
     session_cli("rmi", "-f", "ssh-tools")
 
@@ -93,10 +91,15 @@ def server(session_cli: Docker, buildx: Docker, tools: None, keys: Path) -> Iter
     (keys / "Dockerfile").write_text(SERVER)
     buildx("buildx", "build", "-q", "-t", "ssh-server", str(keys))
     session_cli("run", "-d", "--name", "ssh-server", "ssh-server")
-    eventually(lambda: "Server listening" in session_cli("logs", "ssh-server").err, "sshd listens")
+    eventually(lambda: listens(session_cli), "sshd listens")
     yield session_cli("inspect", "-f", "{{.NetworkSettings.IPAddress}}", "ssh-server").out
     session_cli("rm", "-f", "ssh-server")
     session_cli("rmi", "-f", "ssh-server")
+
+
+def listens(cli: Docker) -> int:
+    """How often it has begun to."""
+    return cli("logs", "ssh-server").err.count("Server listening on 0.0.0.0")
 
 
 @pytest.fixture
@@ -232,4 +235,6 @@ def test_a_server_that_became_another(client: Client, keys: Path, server: str, s
 
 
 def _host_key(cli: Docker, name: str) -> None:
+    before = listens(cli)
     cli("exec", "ssh-server", "sh", "-c", f"cp /keys/{name} /keys/current && kill -HUP 1")
+    eventually(lambda: listens(cli) > before, "sshd listens again")
