@@ -31,16 +31,26 @@ class Remotes:
         Tokens are kept in it: it is for more than one question. Raises InvalidArgument where the password cannot be
         read.
         """
-        url = URL(remote.url)
-        if url.host in _HUBS:
-            url = url.with_host(HUB_REGISTRY)
+        url = _address(remote)
+        if url.host == HUB_REGISTRY:
             name = name if "/" in name else f"library/{name}"
         endpoint = Endpoint(url.origin(), verify=not remote.insecure, prefix=url.path.strip("/"))
         reference = Reference(url.authority, name)
         return Repository(self._transport, endpoint, reference, [], credentials(remote), push=push)
 
+    def registry(self, remote: Remote) -> Repository:
+        """The other registry itself, for what is about no repository. Raises as :meth:`repository` does."""
+        url = _address(remote)
+        endpoint = Endpoint(url.origin(), verify=not remote.insecure)
+        return Repository(self._transport, endpoint, Reference(url.authority, ""), [], credentials(remote))
+
     async def stop(self) -> None:
         await self._transport.close()
+
+
+def _address(remote: Remote) -> URL:
+    url = URL(remote.url)
+    return url.with_host(HUB_REGISTRY) if url.host in _HUBS else url
 
 
 def credentials(remote: Remote) -> Credentials | None:

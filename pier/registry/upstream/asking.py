@@ -14,11 +14,13 @@ from pier.oci.reference import Reference
 from pier.registry.manifests import document
 from pier.registry.model import Cached
 from pier.registry.refusals import Code, Refusal
-from pier.registry.remotes import AGENT, Remotes
+from pier.registry.remotes import AGENT, Remotes, credentials
+from pier.registry.settings import Upstream
+from pier.registry.upstream.doubts import doubt
 from pier.registry.upstream.places import Place
 from pier.remote import fetch, referrers
 from pier.remote.repository import Repository, Request
-from pier.remote.settings import Settings
+from pier.remote.settings import Credentials, Settings
 
 T = TypeVar("T")
 
@@ -49,7 +51,7 @@ class Asking:
 
     def __init__(self) -> None:
         self._remotes = {True: Remotes(_QUICK), False: Remotes(_THOROUGH)}
-        self._repositories: OrderedDict[tuple[str, bool], Repository] = OrderedDict()
+        self._repositories: OrderedDict[tuple[str, bool], tuple[Credentials | None, Repository]] = OrderedDict()
         self._resting: dict[str, tuple[float, str]] = {}
 
     async def stop(self) -> None:
@@ -82,19 +84,23 @@ class Asking:
         return await self._ask(place, quick, lambda there: referrers.referrers(there, subject))
 
     def repository(self, place: Place, *, quick: bool = False) -> Repository:
-        """For what goes on for longer: a blob. Raises Out where our password there cannot be read."""
+        """For what goes on for longer: a blob. It is kept, with its tokens, until our password there is another one.
+
+        Raises Out where that cannot be read.
+        """
         key = (place.repository, quick)
-        found = self._repositories.get(key)
-        if found is None:
-            found = self._repositories[key] = self._opened(place, quick)
-            if len(self._repositories) > _MOST_KEPT:
-                self._repositories.popitem(last=False)
-        self._repositories.move_to_end(key)
+        ours = self._readable(place, lambda: credentials(place.upstream))
+        known, found = self._repositories.pop(key, (None, None))
+        if found is None or known != ours:
+            found = self._readable(place, lambda: self._remotes[quick].repository(place.upstream, place.name))
+        self._repositories[key] = (ours, found)
+        if len(self._repositories) > _MOST_KEPT:
+            self._repositories.popitem(last=False)
         return found
 
-    def _opened(self, place: Place, quick: bool) -> Repository:
+    def _readable(self, place: Place, made: Callable[[], T]) -> T:
         try:
-            return self._remotes[quick].repository(place.upstream, place.name)
+            return made()
         except PierError as error:
             _log.error("an upstream cannot be asked", upstream=place.upstream.name, error=error)
             raise Out("the password for it cannot be read") from error
@@ -107,21 +113,42 @@ class Asking:
         try:
             answer = await question(there)
         except (Unavailable, DeadlineExceeded) as error:
-            self._rest(name, error)
+            self._rest(name, error.message)
             raise Out(error.message) from error
         except (NotFound, Forbidden, Unauthorized) as error:
-            self._repositories.pop((place.repository, quick), None)  # the password may be another one by now
+            if quick or isinstance(error, Unauthorized) or name in self._resting:
+                await self._doubt(place.upstream, error)
             text = f"manifest unknown to {name}: {error.message}"
             raise Refusal(Code.MANIFEST_UNKNOWN, text) from error
         except PierError as error:
             raise Out(error.message) from error
-        self._resting.pop(name, None)
+        self._is_well(name)
         return answer
 
-    def _rest(self, name: str, error: PierError) -> None:
+    async def judged(self, place: Place, error: PierError) -> PierError:
+        """What a blob's failure is to those who wait for it: a password that is refused says nothing of the blob."""
+        if isinstance(error, Unauthorized):
+            try:
+                await self._doubt(place.upstream, error)
+            except Out as out:
+                return Unavailable(out.reason)
+        return error
+
+    async def _doubt(self, upstream: Upstream, error: PierError) -> None:
+        reason = await doubt(self._remotes[True], upstream)
+        if reason:
+            self._rest(upstream.name, reason)
+            raise Out(reason) from error
+        self._is_well(upstream.name)
+
+    def _is_well(self, name: str) -> None:
+        if self._resting.pop(name, None):
+            _log.info("an upstream answers again", upstream=name)
+
+    def _rest(self, name: str, reason: str) -> None:
         if not self.trouble(name):
-            _log.warning("an upstream is out", upstream=name, reason=error.message)
-        self._resting[name] = (time.monotonic() + _REST, error.message)
+            _log.warning("an upstream is out", upstream=name, reason=reason)
+        self._resting[name] = (time.monotonic() + _REST, reason)
 
 
 async def _manifest(there: Repository, reference: str) -> Cached:

@@ -37,7 +37,7 @@ class Cache:
         self._registry = registry
         self.places = Places(registry.settings.upstream)
         self.asking = Asking()
-        self._downloads = Downloads(registry, lambda: self._count("blobs_fetched"))
+        self._downloads = Downloads(registry, lambda: self._count("blobs_fetched"), self._judged)
         self._manifests: Flights[Cached] = Flights()
         self._sizes = Sizes()
         self._tags: Lists[list[str]] = Lists(_LIST_LIFE)
@@ -128,6 +128,8 @@ class Cache:
         found = await self.asking.manifest(place, reference, quick=quick)
         self._count("manifests_fetched")
         tag = "" if is_digest(reference) else reference
+        if tag:
+            self._tags.doubt(place.repository)  # it may be newer than the list
         await self._noted(place, self._registry.records.put_cached(place.repository, found, tag, self._registry.now()))
         return found
 
@@ -165,6 +167,10 @@ class Cache:
             raise unknown(digest)
         return size
 
+    async def _judged(self, repository: str, error: PierError) -> PierError:
+        place = self.places.of(repository)
+        return await self.asking.judged(place, error) if place else error
+
     def _place(self, repository: str, digest: Digest) -> Place:
         place = self.places.of(repository)
         if place is None:
@@ -172,7 +178,7 @@ class Cache:
         return place
 
     async def tags(self, repository: str) -> list[str] | None:
-        """All that the upstream has and what is kept; None where there is no upstream, or it has no such repository.
+        """What the upstream has, or what is kept where it is out; None where it has no such repository, or is none.
 
         Raises Refusal: UNAVAILABLE, TOOMANYREQUESTS where it does not answer and nothing is kept.
         """
@@ -187,10 +193,10 @@ class Cache:
         except Out as error:
             if not kept:
                 raise out(place, error) from error
-            there = []
+            return sorted(kept)
         except Refusal:
             return None
-        return sorted({*kept, *there})
+        return sorted(there or kept)  # some registries have no such list, and say so with an empty one
 
     async def referrers(self, repository: str, subject: Digest) -> list[Descriptor]:
         """What refers to a manifest there; nothing where the upstream is out, or is none."""

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import socket
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from pier.errors import Internal, NoSpace, PierError, Unavailable
@@ -18,6 +18,8 @@ from pier.registry.upstream.download import Download, Wanted
 
 _AT_ONCE: Final = 16
 _HOLDER: Final = "upstream"
+Judge = Callable[[str, PierError], Awaitable[PierError]]
+"""``judge(repository, error)``: what the error is to those who wait for the blob."""
 _log: Final = Logger("pier.registry")
 
 
@@ -27,9 +29,10 @@ class Downloads:
     ``came`` is told of each blob that has come. An upstream that hangs holds up nobody else's.
     """
 
-    def __init__(self, registry: Registry, came: Callable[[], None]) -> None:
+    def __init__(self, registry: Registry, came: Callable[[], None], judge: Judge) -> None:
         self._registry = registry
         self._came = came
+        self._judge = judge
         self._slots: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(_AT_ONCE))
         self._going: dict[tuple[str, Digest], tuple[Download, asyncio.Task[None]]] = {}
         self._instance = f"{socket.gethostname()} {registry.settings.root} {','.join(registry.settings.listen)}"
@@ -59,8 +62,7 @@ class Downloads:
             self._came()
             await registry.records.keep_cached(wanted.repository, blob.digest, blob.size, registry.now())
         except PierError as error:
-            download.fail(NoSpace(error.message) if _beyond_quota(error) else error)
-            _log.warning("a blob is not kept", repository=wanted.repository, digest=wanted.digest, reason=error.message)
+            await self._failed(download, NoSpace(error.message) if _beyond_quota(error) else error)
             if isinstance(error, NoSpace):
                 await self._make_room(wanted.size)
         except Exception:
@@ -69,6 +71,14 @@ class Downloads:
         except BaseException:
             download.fail(Unavailable("the registry was stopped"))
             raise
+
+    async def _failed(self, download: Download, error: PierError) -> None:
+        wanted, judged = download.wanted, error
+        _log.warning("a blob is not kept", repository=wanted.repository, digest=wanted.digest, reason=error.message)
+        try:
+            judged = await self._judge(wanted.repository, error)
+        finally:
+            download.fail(judged)
 
     async def _upload(self, wanted: Wanted) -> Upload:
         """The one that this instance has left half-done, if it has; nobody else goes on with that.

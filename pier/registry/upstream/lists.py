@@ -19,6 +19,11 @@ class Lists(Generic[T]):
         self._life = life
         self._kept: OrderedDict[Hashable, tuple[float, T]] = OrderedDict()
 
+    def doubt(self, key: Hashable) -> None:
+        """Believe it no longer: it is only for when the upstream is out."""
+        if key in self._kept:
+            self._kept[key] = (-self._life, self._kept[key][1])
+
     async def get(self, key: Hashable, ask: Callable[[bool], Awaitable[T]]) -> T:
         """``ask`` is told whether something can stand in for its answer. Raises Out where nothing can."""
         kept = self._kept.get(key)

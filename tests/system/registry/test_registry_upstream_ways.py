@@ -136,7 +136,7 @@ async def test_a_password_stays_where_it_belongs(upstream: FaultyRegistry, tmp_p
         upstream.misbehave(".*", guarded)
         up = {"username": USER, "password_file": str(secret), "ttl": 0}
         async with through(tmp_path, upstream.host, up=up) as (_, http):
-            assert (await manifest(http))[0] == 404
+            assert (await manifest(http))[0] == 503
             secret.write_text(PASSWORD)
             assert (await manifest(http))[0] == 200
             assert await blob(http, digest) == upstream.blobs[digest]

@@ -1,0 +1,34 @@
+"""An upstream says no. That is about what was asked for, unless it is no registry just now, or does not take us."""
+
+from http import HTTPStatus
+from typing import Final
+
+from pier.errors import PierError, Unauthorized
+from pier.registry.remotes import Remotes
+from pier.registry.settings import Upstream
+from pier.remote.repository import Repository, Request
+
+_OURS: Final = "it refuses our name and password"
+
+
+async def doubt(remotes: Remotes, upstream: Upstream) -> str:
+    """Why its refusals say nothing of what it has; empty where they do.
+
+    A proxy before it answers 404 while the registry is down, a firewall 403; and a password that ran out would let
+    everything vanish that is kept. So its ``/v2/`` is asked: a registry is there, and lets us in, or wants to know who
+    asks.
+    """
+    try:
+        return await _doubt(remotes.registry(upstream), bool(upstream.username))
+    except PierError as error:
+        return error.message
+
+
+async def _doubt(there: Repository, named: bool) -> str:
+    request = Request("GET", url=there.endpoint.v2, ok=(200, 401), retry=False)
+    try:
+        answer = await there.open(request)
+    except Unauthorized as error:  # the token server does, or there is no password for Basic
+        return f"{_OURS}: {error.message}" if named else ""
+    answer.release()
+    return _OURS if named and answer.status == HTTPStatus.UNAUTHORIZED else ""
