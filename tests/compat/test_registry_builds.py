@@ -163,6 +163,20 @@ async def test_what_cannot_be_built(open_house: House, daemon: RunningEngine, re
     assert images(daemon) == {"box:latest"} and await open_house.tags() == []
 
 
+async def test_a_delivery_that_is_late(open_house: House, repository: tuple[Project, str]) -> None:
+    """What has failed and comes again takes nothing back of what was pushed since."""
+    made, _ = repository
+    sound = made.git("rev-parse", "HEAD")
+    broken = pushed(MAIN, "c" * 40)
+    _, first = await open_house.call(broken, github(broken))
+    await open_house.ended(first["run"], "failed")
+    newer = await open_house.push(MAIN, sound)
+    status, again = await open_house.call(broken, github(broken))
+    assert (status, again) == (202, first | {"state": "failed"})
+    await open_house.ended(newer)
+    assert len(await open_house.runs()) == 2 and await open_house.tags() == [sound[:7], "latest"]
+
+
 async def test_several_platforms(
     tmp_path: Path, rule: dict[str, Any], daemon: RunningEngine, repository: tuple[Project, str]
 ) -> None:

@@ -16,6 +16,7 @@ import msgspec
 from pier.errors import InvalidArgument
 
 _FORM: Final = "application/x-www-form-urlencoded"
+_FIELDS: Final = 10
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _REF: Final = re.compile(r"refs/(heads|tags)/[^\x00-\x20\x7f~^:?*\[\\#]{1,200}")
 _HUB_EVENTS: Final = ("X-GitHub-Event", "X-Gitea-Event")
@@ -98,10 +99,13 @@ def _push(said: _Body, mark: str) -> Push | Nothing:
 
 
 def _unwrapped(headers: Mapping[str, str], body: bytes) -> bytes:
-    """GitHub can also send a form with the JSON in it."""
+    """GitHub can also send a form with the JSON in it. Raises InvalidArgument."""
     if headers.get("Content-Type", "").partition(";")[0].strip().lower() != _FORM:
         return body
-    return parse_qs(body.decode(), max_num_fields=10).get("payload", [""])[0].encode()
+    try:
+        return parse_qs(body.decode(), max_num_fields=_FIELDS)["payload"][0].encode()
+    except (ValueError, LookupError) as error:
+        raise InvalidArgument("the body is a form without a payload: say application/json if it is JSON") from error
 
 
 def _mark(data: bytes) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence, Set
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
@@ -47,13 +47,14 @@ def run_of(rule: Build, job: Job) -> Run:
 async def begin(records: Records, rule: Build, push: Push, clock: Callable[[], int]) -> Run:
     """Have it built, by whichever instance comes to it; or the run that the same delivery has begun before.
 
-    Pushes of the same ref that wait are not built any more. A delivery whose build has failed may come once more.
+    Pushes of the same ref that wait are not built any more. A delivery whose build has failed may come once more,
+    unless the ref was pushed since: that would take back what was built of it.
     """
     async with alone(records, f"{FAMILY}/{rule.name}/begin", clock):
         runs = await records.runs(FAMILY, rule.name, _DELIVERIES)
         jobs = await records.jobs((kind_of(rule),))
-        known = next((run for run in runs if push.mark and run.id.endswith(push.mark) and run.state != "failed"), None)
-        if known is not None and (known.state != "queued" or any(job.id == known.id for job in jobs)):
+        known = _known(push, runs, {job.id for job in jobs})
+        if known is not None:
             return known
         job = _job(rule, push, clock())
         run = run_of(rule, job)
@@ -67,14 +68,27 @@ async def begin(records: Records, rule: Build, push: Push, clock: Callable[[], i
         return run
 
 
+def _known(push: Push, runs: Sequence[Run], waiting: Set[str]) -> Run | None:
+    """What the same delivery has begun before, where that is not to be begun once more. ``runs``: the newest first."""
+    for run in runs:
+        if push.mark and run.id.endswith(push.mark):
+            again = not _overtaken(run, runs) if run.state == "failed" else run.state == "queued"
+            if not again or run.id in waiting:
+                return run
+    return None
+
+
 def replaced(run: Run, now: int) -> Run:
     return msgspec.structs.replace(run, state="done", ended=now, note=_REPLACED)
 
 
 async def is_old(records: Records, run: Run) -> bool:
     """Whether the same ref was pushed again: another attempt would take back what was built of that."""
+    return _overtaken(run, await records.runs(FAMILY, run.name, _DELIVERIES))
+
+
+def _overtaken(run: Run, runs: Iterable[Run]) -> bool:
     ref = run.subject.partition("@")[0]
-    runs = await records.runs(FAMILY, run.name, _DELIVERIES)
     return any(each.subject.partition("@")[0] == ref and each.id > run.id for each in runs)
 
 

@@ -8,17 +8,19 @@ from typing import Final
 import aiohttp
 import msgspec
 
-from pier.errors import InvalidArgument, Unavailable
+from pier.errors import Unavailable
 from pier.registry.deps import Registry
 from pier.registry.happenings import Happening
+from pier.registry.hooks.addresses import TIMEOUT, check, reason
 from pier.registry.hooks.envelope import MEDIA_TYPE, SIGNATURE, envelope, signature
 from pier.registry.jobs import Kind, Worker
 from pier.registry.model import Job
+from pier.registry.remotes import AGENT
 from pier.registry.settings import Webhook
 
 FAMILY: Final = "webhook"
 _AT_ONCE: Final = 4
-_TIMEOUT: Final = aiohttp.ClientTimeout(total=10)
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=TIMEOUT)
 
 
 class Delivery(msgspec.Struct, frozen=True):
@@ -34,8 +36,7 @@ class Webhooks:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._hooks = {hook.name: hook for hook in registry.settings.webhook}
-        if len(self._hooks) < len(registry.settings.webhook):
-            raise InvalidArgument("two webhooks have the same name")
+        check(registry.settings.webhook)
         self.worker = Worker(registry, FAMILY, dict.fromkeys(self._hooks, Kind(self._deliver, at_once=_AT_ONCE)))
 
     def plan(self, happening: Happening) -> Iterator[Job]:
@@ -60,11 +61,11 @@ class Webhooks:
                 if not 200 <= answer.status < 300:
                     raise Unavailable(f"the receiver answered with status {answer.status}")
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise Unavailable(f"{type(error).__name__}: {error}") from error
+            raise Unavailable(reason(error)) from error
 
 
 def _headers(hook: Webhook, body: bytes) -> dict[str, str]:
-    headers = {"Content-Type": MEDIA_TYPE}
+    headers = {"Content-Type": MEDIA_TYPE, "User-Agent": AGENT}
     if hook.secret:
         headers[SIGNATURE] = signature(hook.secret, body)
     return headers

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
+import pytest
 from aiohttp import web
 
 from pier.metadata.registry.opening import open_records
@@ -188,6 +189,48 @@ async def test_who_never_answers_keeps_nothing_from_another(tmp_path: Path) -> N
             await told.until(pushed)  # all are due by now, and the silent one has ten seconds for each of its thirty
             assert 1 <= asked <= 4 * (1 + (time.monotonic() - began) // 10)
             over.set()
+
+
+async def test_an_address_with_a_secret_is_shown_nowhere(tmp_path: Path) -> None:
+    """What went wrong is: with the connection, with the answer, with the time that it takes."""
+    answers = iter([b"", b"\0\0\r\n\r\n", b"HTTP/1.1 302 Found\r\nLocation: /other\r\nContent-Length: 0\r\n\r\n"])
+    heads: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(next(answers))
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    url = f"http://me:word@127.0.0.1:{server.sockets[0].getsockname()[1]}/told?token=secret-token"
+    async with (
+        asyncio.timeout(150),
+        server,
+        pier_registry(tmp_path, webhook=[{"name": "ci", "url": url}]) as registry,
+        aiohttp.ClientSession(f"http://{registry.host}") as http,
+    ):
+        await push(http, "team/app")
+        said: list[str] = []
+        while len(said) < 3:
+            async with http.get("/api/v1/jobs") as found:
+                (job,) = await found.json()
+            if job["last_error"] and job["last_error"] not in said:
+                said.append(job["last_error"])
+            await asyncio.sleep(0)
+    assert said == [
+        "the receiver has closed the connection without an answer",
+        "what the receiver answers is no HTTP",
+        "the receiver answered with status 302",
+    ]
+    assert all(b"User-Agent: pier-registry/" in head and b"POST /told?token=secret-token" in head for head in heads)
+    assert "secret-token" not in registry.log.read_text() and ":word" not in registry.log.read_text()
+
+
+@pytest.mark.parametrize("url", ["https://", "http://host:99999/x", "http://[::1/x", "http:///x"])
+async def test_addresses_that_are_none(url: str, tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="webhook ci: its url is no address"):
+        async with pier_registry(tmp_path, webhook=[{"name": "ci", "url": url}]):
+            pass
 
 
 async def test_after_fifteen_refusals_nobody_is_told_any_more(tmp_path: Path) -> None:

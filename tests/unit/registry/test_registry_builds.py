@@ -130,6 +130,14 @@ def test_what_is_no_event(body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    "body", [b"", b'{"ref": "refs/heads/main"}', b"a=1", b"&".join([b"a=1"] * 11), b"payload=\xff"]
+)
+def test_what_is_no_form(body: bytes) -> None:
+    with pytest.raises(InvalidArgument, match="the body is a form without a payload: say application/json"):
+        read(HUB | {"Content-Type": "application/x-www-form-urlencoded"}, body, signed=True)
+
+
+@pytest.mark.parametrize(
     ("ref", "commit"),
     [
         ("main", SHA),
