@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import json
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -119,10 +119,10 @@ class House:
         async with self.http.post(f"/hooks/{name}", data=BytesIO(body), headers=headers) as answer:
             return answer.status, await answer.json()
 
-    async def push(self, ref: str, commit: str) -> str:
-        """The run's ID."""
+    async def push(self, ref: str, commit: str, name: str = "app") -> str:
+        """The run's ID. ``name``: of the build."""
         body = pushed(ref, commit)
-        status, said = await self.call(body, github(body))
+        status, said = await self.call(body, github(body), name)
         assert status == 202, said
         return str(said["run"])
 
@@ -193,12 +193,12 @@ async def house(
     folder: Path,
     rule: dict[str, Any],
     headers: dict[str, str] | None = None,
-    also: dict[str, Any] | None = None,
+    also: Sequence[dict[str, Any]] = (),
     **settings: Any,
 ) -> AsyncIterator[House]:
-    """``also``: another build."""
+    """``also``: other builds."""
     async with (
-        pier_registry(folder, build=[rule, *([also] if also else [])], **settings) as registry,
+        pier_registry(folder, build=[rule, *also], **settings) as registry,
         aiohttp.ClientSession(f"http://{registry.host}", headers=headers) as http,
     ):
         yield House(registry, http, rule)

@@ -169,7 +169,7 @@ async def test_by_hand(tmp_path: Path, rule: dict[str, Any], repository: tuple[P
     made, _ = repository
     number = commit(made, SOUND)
     by_commit = {"name": "by", "branch": "main", "tags": ["{short}"]}
-    async with asyncio.timeout(150), house(tmp_path, rule | {"branch": "main"}, also=rule | by_commit) as home:
+    async with asyncio.timeout(150), house(tmp_path, rule | {"branch": "main"}, also=[rule | by_commit]) as home:
         calls: list[tuple[str, dict[str, Any] | None, int]] = [
             ("app", None, 202),
             ("app", {"ref": MAIN, "commit": number}, 202),
@@ -202,7 +202,7 @@ async def test_by_the_command(tmp_path: Path, rule: dict[str, Any], repository: 
         return (done.stdout + done.stderr).decode()
 
     also = rule | {"name": "broken", "target": "none"}
-    async with asyncio.timeout(150), house(tmp_path, rule | {"branch": "main"}, also=also) as home:
+    async with asyncio.timeout(150), house(tmp_path, rule | {"branch": "main"}, also=[also]) as home:
         assert "app" in (await pier()).splitlines()[1] and "never" in await pier()
         said = await pier("app")
         assert "Step 1/2 : FROM box" in said and "sound" in said and "pushed 127.0.0.1:" in said, said

@@ -124,7 +124,7 @@ async def test_the_token_is_nowhere(tmp_path: Path, rule: dict[str, Any], projec
 
 async def test_what_cannot_be_fetched(tmp_path: Path, rule: dict[str, Any], project: Project, served: Served) -> None:
     """The run says what to do; nobody tries again."""
-    big = project.commit(big=random.Random(1).randbytes(8 << 20).hex())
+    big = project.commit(big=random.Random(1).randbytes(1 << 20).hex())
     commit = project.git("rev-parse", "HEAD~1")
     project.publish()
     token = tmp_path / "token"
@@ -140,12 +140,13 @@ async def test_what_cannot_be_fetched(tmp_path: Path, rule: dict[str, Any], proj
         ({"git_size": 1_000_000}, big, "takes more than 1000000 bytes here: git_size allows no more"),
         ({"git_size": 500}, commit, "takes more than 500 bytes here: git_size allows no more"),
     ]
-    for number, (changes, pushed, said) in enumerate(cases):
-        async with asyncio.timeout(150), house(tmp_path / str(number), rule | changes) as made:
-            failed = await made.ended(await made.push(MAIN, pushed), "failed")
+    also = [rule | changes | {"name": f"app{number}"} for number, (changes, _, _) in enumerate(cases)]
+    async with asyncio.timeout(300), house(tmp_path, rule, also=also) as made:
+        ids = [await made.push(MAIN, pushed, f"app{number}") for number, (_, pushed, _) in enumerate(cases)]
+        for id, (_, _, said) in zip(ids, cases, strict=True):
+            failed = await made.ended(id, "failed")
             assert said in failed["note"], failed
-            assert rooms(made.registry) == []
-    async with asyncio.timeout(150), house(tmp_path, rule) as made:
+        assert rooms(made.registry) == []
         token.unlink()
         failed = await made.ended(await made.push(MAIN, commit), "failed")
         assert failed["note"] == f"cannot read the git_password_file {token}: No such file or directory"
