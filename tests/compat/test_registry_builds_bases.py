@@ -69,7 +69,7 @@ async def test_base_images_of_this_registry(
     await peopled(tmp_path)
     project, _ = repository
     both = rule | {"name": "wide", "reads": ["ops/*"]}
-    async with asyncio.timeout(150), house(tmp_path, rule, ROOT, both) as made:
+    async with asyncio.timeout(150), house(tmp_path, rule, ROOT, [both]) as made:
         host = made.registry.host
         own, other = [await asyncio.to_thread(put_base, daemon, host, name) for name in ("team/a/base", "ops/base")]
         run = await built(made, project, own)
