@@ -3,6 +3,7 @@
 with postgres() as server:
     psycopg.connect(server.url)
     server.stop(); server.start()       # as a machine that went down and came back
+    server.freeze(); server.thaw()      # as one that is there, takes all, and says nothing for a while
 """
 
 import atexit
@@ -64,6 +65,21 @@ class Server:
             first = (self._data / "postmaster.pid").read_text().split("\n")[0]
             os.kill(int(first), signal.SIGQUIT)
             child.wait_sync(_PATIENCE)
+
+    def freeze(self) -> None:
+        """All its processes: the kernel goes on taking connections and what is sent on them."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+        if self._child is not None:
+            self._child.send_signal(signal.SIGCONT)  # runuser stops itself along with what it runs
+
+    def _signal(self, number: signal.Signals) -> None:
+        first = (self._data / "postmaster.pid").read_text().split("\n")[0]
+        os.kill(int(first), number)  # before the others, so that it begins no more of them
+        for child in Path(f"/proc/{first}/task/{first}/children").read_text().split():
+            os.kill(int(child), number)
 
 
 @functools.cache

@@ -82,11 +82,11 @@ class SqlRecords:
 
     async def wrong_counts(self, fix: bool) -> list[str]:
         if not fix:
-            return await self._read(lambda sql: checks.wrong_counts(sql, False))
-        return await self._write(lambda sql: checks.wrong_counts(sql, True))
+            return await self._read(lambda sql: checks.wrong_counts(sql, False), slow=True)
+        return await self._write(lambda sql: checks.wrong_counts(sql, True), slow=True)
 
     async def dangling(self) -> list[str]:
-        return await self._read(checks.dangling)
+        return await self._read(checks.dangling, slow=True)
 
     async def put_manifest(
         self,

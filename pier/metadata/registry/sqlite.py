@@ -90,7 +90,7 @@ class SqliteDatabase:
         self._thread = threading.Thread(target=self._write_all, name="records-writer", daemon=True)
         self._thread.start()
 
-    async def read(self, work: Callable[[Transaction], T]) -> T:
+    async def read(self, work: Callable[[Transaction], T], slow: bool = False) -> T:
         self._check_open()
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
 
@@ -107,7 +107,9 @@ class SqliteDatabase:
         finally:
             self._idle.put(connection)
 
-    async def write(self, work: Callable[[Transaction], T], among: str = "", grows: bool = False) -> T:
+    async def write(
+        self, work: Callable[[Transaction], T], among: str = "", grows: bool = False, slow: bool = False
+    ) -> T:
         """There is one writer: whatever they are ``among``, they take turns."""
         self._check_open()
         write = _Write(partial(self._grow, work) if grows else work)

@@ -17,12 +17,17 @@ class Transaction(Protocol):
 
 
 class Database(Protocol):
-    """Both raise Unavailable where the database does not answer, or is stopped; ``write`` also NoSpace."""
+    """Both raise Unavailable where the database does not answer, or is stopped; ``write`` also NoSpace.
 
-    async def read(self, work: Callable[[Transaction], T]) -> T:
+    ``slow``: the statements may take minutes.
+    """
+
+    async def read(self, work: Callable[[Transaction], T], slow: bool = False) -> T:
         """Run ``work`` on what is there now. It writes nothing."""
 
-    async def write(self, work: Callable[[Transaction], T], among: str = "", grows: bool = False) -> T:
+    async def write(
+        self, work: Callable[[Transaction], T], among: str = "", grows: bool = False, slow: bool = False
+    ) -> T:
         """Run ``work`` in a transaction; it is durable when this returns. ``work`` may be run more than once.
 
         ``among``: what it shares rows with. Of those that say the same, one runs at a time in this process, since two
