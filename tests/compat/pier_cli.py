@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.compat.docker_cli import Docker, Result
+from tests.compat.docker_cli import OWN_LOG, Docker, Result
 
 PROGRAM = Path(__file__).resolve().parents[2] / "bin" / "pier"
 ATTEMPTS = 4
@@ -31,7 +31,7 @@ class Said:
 
 
 def said(result: Result) -> Said:
-    err = re.sub(r"\bpier\b", "docker", result.stderr.decode())
+    err = re.sub(r"\bpier\b", "docker", OWN_LOG.sub("", result.stderr.decode()))
     return Said(result.code, result.stdout.decode(), err)
 
 
