@@ -53,8 +53,8 @@ async def serve(instance: Instance, began: float) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    reloading: set[asyncio.Task[None]] = set()
-    loop.add_signal_handler(signal.SIGHUP, lambda: reloading.add(asyncio.create_task(_reload(instance))))
+    working: set[asyncio.Task[None]] = set()
+    loop.add_signal_handler(signal.SIGHUP, lambda: _begin(working, _reload(instance), "reload"))
     settings = instance.registry.settings
     server = make_server(instance.app)
     figures = _figures_alone(instance.health)
@@ -62,8 +62,10 @@ async def serve(instance: Instance, began: float) -> None:
     listening = [await _listen(address, server, tls) for address in settings.listen]
     if settings.metrics_listen:
         listening.append(await _listen(settings.metrics_listen, figures, None))
-    working = [asyncio.create_task(each.run(), name=each.name) for each in instance.periodic]
-    working += [asyncio.create_task(work()) for work in instance.working]
+    for each in instance.periodic:
+        _begin(working, each.run(), each.name)
+    for work in instance.working:
+        _begin(working, work(), work.__qualname__)
     ending = Ending()
     try:
         addresses = ",".join(_shown(each) for each in listening)
@@ -75,7 +77,20 @@ async def serve(instance: Instance, began: float) -> None:
         await figures.shutdown(0)
     finally:
         ending.within(LONGEST)
-        await cancel((*working, *reloading))
+        await cancel(working)
+
+
+def _begin(tasks: set[asyncio.Task[None]], work: Coroutine[Any, Any, None], name: str) -> None:
+    """Among ``tasks`` while it goes on. Nobody waits for it: what ends it is told."""
+
+    def ended(task: asyncio.Task[None]) -> None:
+        tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            _log.error("a part of the registry has ended", part=name, reason=repr(error))
+
+    task = asyncio.create_task(work, name=name)
+    tasks.add(task)
+    task.add_done_callback(ended)
 
 
 async def _end(instance: Instance, listening: Sequence[asyncio.Server], server: Server) -> None:

@@ -50,15 +50,10 @@ class Worker:
     async def run(self) -> None:
         """Until cancelled; what is going on then is given back."""
         try:
-            with suppress(PierError):
-                await self._end_strangers()
+            await self._tried(self._end_strangers)
             while True:
                 self._room.clear()
-                try:
-                    while await self._take():
-                        pass
-                except PierError as error:
-                    _log.warning("jobs cannot be taken", family=self._family, reason=error.message)
+                await self._tried(self._take_all)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_POLL):
                         await self._room.wait()
@@ -66,6 +61,19 @@ class Worker:
             for task in self._going:
                 task.cancel()
             await asyncio.gather(*self._going, return_exceptions=True)
+
+    async def _tried(self, work: Callable[[], Awaitable[None]]) -> None:
+        """It may fail in any way: whoever does jobs goes on, since nobody would begin again."""
+        try:
+            await work()
+        except PierError as error:
+            _log.warning("jobs cannot be taken", family=self._family, reason=error.message)
+        except Exception:
+            _log.exception("jobs cannot be taken", family=self._family)
+
+    async def _take_all(self) -> None:
+        while await self._take():
+            pass
 
     async def _end_strangers(self) -> None:
         """Jobs of what is not in the settings any more."""
@@ -138,10 +146,13 @@ class Worker:
         return ""
 
     async def _renew(self, job: Job) -> None:
+        """What fails is tried again: another instance would begin the same."""
         while True:
             await asyncio.sleep(self._lease / 3)
-            with suppress(PierError):
+            try:
                 await self._registry.records.put_off_job(job.id, self._registry.now() + self._lease, job.last_error)
+            except Exception as error:
+                _log.warning("a job's time cannot be renewed", kind=job.kind, reason=str(error))
 
     async def _given_up(self, job: Job, error: str) -> None:
         _log.warning("a job was given up", kind=job.kind, attempts=job.attempts + 1, reason=error)
