@@ -32,7 +32,9 @@ class _LineFormatter(logging.Formatter):
 def _quote(text: str) -> str:
     if text and all(ch.isalnum() or ch in "-_./:@+" for ch in text):
         return text
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    if not escaped.isprintable():  # whoever sends it shall neither begin a line nor speak to a terminal
+        escaped = "".join(ch if ch.isprintable() else ch.encode("unicode_escape").decode() for ch in escaped)
     return f'"{escaped}"'
 
 
