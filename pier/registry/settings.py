@@ -93,7 +93,8 @@ class Build(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     With a ``git_password`` or a ``git_key_file`` this registry fetches the repository itself, and sends the engine its
     files: over HTTPS (``git_ca_file``: who vouches for the server, instead of the system's authorities), or over SSH
-    from a server whose key is in ``git_known_hosts_file``. ``git_size``: bytes that it may take here meanwhile.
+    from a server whose key is in ``git_known_hosts_file``. ``git_size``: bytes that it may take here meanwhile. It does
+    so too for ``git_lfs``: files of Git LFS come along.
 
     ``bases``: with which names and passwords the engine pulls base images; ``reads``: globs of what it may pull from
     this registry (default: the image's project). ``engine_certs``: a folder with ca.pem, cert.pem and key.pem for an
@@ -109,6 +110,7 @@ class Build(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     git_key_file: str = ""
     git_known_hosts_file: str = ""
     git_size: Positive = 2_000_000_000
+    git_lfs: bool = False
     branch: str = ""
     git_tags: Texts = ()
     folder: Annotated[str, Meta(pattern=r"^[^#:]*$")] = ""

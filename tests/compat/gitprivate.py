@@ -1,6 +1,7 @@
 """Git servers that ask who somebody is: ``git http-backend`` behind HTTPS and Basic, and a real sshd."""
 
 import base64
+import json
 import os
 import ssl
 import subprocess
@@ -24,7 +25,8 @@ TOKEN = "glpat-Zx81%:+t0ken"
 class Served:
     """``url`` has no path. ``seen``: the Authorization headers that came. ``hold``: what answers wait for.
 
-    ``old``: it gives no commit that no ref names. ``elsewhere``: where whoever has signed in is sent on to.
+    ``old``: it gives no commit that no ref names. ``elsewhere``: where whoever has signed in is sent on to. ``large``:
+    objects of Git LFS by their numbers.
     """
 
     folder: Path
@@ -36,6 +38,7 @@ class Served:
     hold: threading.Event | None = None
     old: bool = False
     elsewhere: str = ""
+    large: dict[str, bytes] = field(default_factory=dict)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -71,6 +74,9 @@ class _Handler(BaseHTTPRequestHandler):
         if self._served.hold is not None:
             self._served.hold.wait(60)
         parts = urlsplit(self.path)
+        if "/info/lfs/" in parts.path:
+            self._large(parts.path.rpartition("/")[2], body)
+            return
         variables = {
             **os.environ,
             "GIT_PROJECT_ROOT": str(self._served.folder),
@@ -96,6 +102,24 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
+
+    def _large(self, word: str, body: bytes) -> None:
+        """Git LFS's batch API, for downloads."""
+        content, kind = self._served.large.get(word, b""), "application/octet-stream"
+        if word == "batch":
+            objects = [self._object(each) for each in json.loads(body)["objects"]]
+            content, kind = json.dumps({"objects": objects}).encode(), "application/vnd.git-lfs+json"
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _object(self, asked: dict[str, Any]) -> dict[str, Any]:
+        if asked["oid"] not in self._served.large:
+            return asked | {"error": {"code": 404, "message": "Object does not exist"}}
+        place = f"{self._served.url}/repo.git/info/lfs/{asked['oid']}"
+        return asked | {"actions": {"download": {"href": place}}}
 
     def log_message(self, format: str, *words: object) -> None:
         pass

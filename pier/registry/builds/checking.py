@@ -31,8 +31,12 @@ def check_git(rule: Build) -> None:
         )
     if rule.git_key_file and not ssh:
         raise InvalidArgument("git_key_file is for a repository of ssh://, or git@HOST:PATH")
-    if rule.git_ca_file and not uses_password(rule):
-        raise InvalidArgument("git_ca_file goes with git_username: without one the engine fetches the repository")
+    if rule.git_lfs and rule.repository.startswith("git://"):
+        raise InvalidArgument("git_lfs is for a repository of https://, http:// or ssh://: git:// knows nothing of it")
+    if rule.git_ca_file and not (uses_password(rule) or rule.git_lfs):
+        raise InvalidArgument(
+            "git_ca_file goes with git_username or git_lfs: without them the engine fetches the repository"
+        )
     for name in _FILES:
         if getattr(rule, name) and not _PATH.fullmatch(getattr(rule, name)):
             raise InvalidArgument(f'{name} has to be an absolute path without ", \\, % and $: {getattr(rule, name)}')

@@ -11,7 +11,9 @@ from pier.linux.files import path_in_root
 from pier.linux.git import GitFailed, origin, update_submodules
 from pier.linux.trees import remove_tree
 from pier.oci.ignore import Matcher
+from pier.registry.builds import lfs
 from pier.registry.builds.credentials import git_secret
+from pier.registry.builds.engine import Say
 from pier.registry.builds.failed import BuildFailed
 from pier.registry.builds.gitconfig import config, environment
 from pier.registry.builds.gitrun import Git
@@ -38,7 +40,7 @@ class Checkout:
 
 
 @asynccontextmanager
-async def checked_out(root: Path, rule: Build, task: Task) -> AsyncIterator[Checkout]:
+async def checked_out(root: Path, rule: Build, task: Task, say: Say) -> AsyncIterator[Checkout]:
     """Within, its files are in a folder below ``root``. Raises BuildFailed, Unavailable, NoSpace."""
     secret = await hop(None, git_secret, rule)
     async with room(root) as place:
@@ -48,6 +50,7 @@ async def checked_out(root: Path, rule: Build, task: Task) -> AsyncIterator[Chec
         git = Git(environment(rule, os.environ, str(file), secret), tree, rule.git_size)
         try:
             time = await _fetch(git, rule, task)
+            await lfs.bring(git, rule, say)
         except GitFailed as error:
             await hop(None, git.look)
             raise failure(rule, hidden(error.errors, secret[1])) from error

@@ -45,8 +45,11 @@ def uses_password(rule: Build) -> bool:
 
 
 def fetched_here(rule: Build) -> bool:
-    """Whether this registry fetches the repository: engines have no place for credentials in ``POST /build``."""
-    return uses_password(rule) or bool(rule.git_key_file)
+    """Whether this registry fetches the repository.
+
+    Engines have no place for credentials in ``POST /build``, and know nothing of Git LFS.
+    """
+    return uses_password(rule) or bool(rule.git_key_file) or rule.git_lfs
 
 
 def scope_of(rule: Build) -> str:

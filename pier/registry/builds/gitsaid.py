@@ -15,13 +15,14 @@ _NOT_GIVEN: Final = re.compile(
     r"|[Cc]ouldn't find remote ref [0-9a-f]{40}"
 )
 _BUSY: Final = re.compile(
-    r"Could not resolve host|unable to connect|Connection (refused|reset|timed out|closed)|No route to host"
-    r"|HTTP 5\d\d|returned error: (429|5\d\d)|early EOF|SSL_ERROR|TLS|unexpected disconnect"
-    r"|Operation too slow|timed out|hung up"
+    r"Could not resolve host|no such host|unable to connect|[Cc]onnection (refused|reset|timed out|closed)"
+    r"|No route to host|HTTP 5\d\d|returned error: (429|5\d\d)|Rate limit exceeded|\bEOF|SSL_ERROR|TLS"
+    r"|unexpected disconnect|Operation too slow|timed out|i/o timeout|hung up"
 )
 _FULL: Final = re.compile("No space left on device|Out of diskspace")
 _ADVICE: Final[tuple[tuple[str, str], ...]] = (
     (r"git: not found", 'there is no git on the registry\'s host: install the package "git"'),
+    (r"'lfs' is not a git command", 'there is no git-lfs on the registry\'s host: install the package "git-lfs"'),
     (
         r"cannot run ssh|ssh: not found",
         'there is no ssh on the registry\'s host: install the package "openssh-client"',
@@ -53,9 +54,11 @@ _ADVICE: Final[tuple[tuple[str, str], ...]] = (
         "the server's certificate is not trusted: name its authority in git_ca_file",
     ),
     (
-        r"Authentication failed|could not read (Username|Password)|HTTP 40[13]|returned error: 40[13]|Invalid username",
+        r"Authentication failed|could not read (Username|Password)|HTTP 40[13]|returned error: 40[13]|Invalid username"
+        r"|Authorization error",
         "the server refuses git_username with git_password: the token may be wrong, over, or not for this repository",
     ),
+    (r"expected OID|Object does not exist", "the server of Git LFS does not give what the commit names"),
     (
         r"not (be )?found|[Nn]ot Found|does not exist|does not appear to be a git repository|returned error: 404",
         "there is no such repository, or not for these credentials",

@@ -50,7 +50,7 @@ class Making:
             if fetched_here(self._rule):
                 self._say(f"Fetching {task.commit or task.ref} of {self._rule.repository}\n")
                 root = Path(self._registry.settings.root)
-                source = _Source(task, await stack.enter_async_context(checked_out(root, self._rule, task)))
+                source = _Source(task, await stack.enter_async_context(checked_out(root, self._rule, task, self._say)))
             engine = await stack.enter_async_context(connected(self._rule))
             if len(platforms) < 2:
                 await self._push(engine, source, "".join(platforms), found)

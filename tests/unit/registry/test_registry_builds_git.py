@@ -16,6 +16,7 @@ from pier.registry.builds.failed import BuildFailed
 from pier.registry.builds.gitconfig import config, environment, fetched_here
 from pier.registry.builds.gitsaid import failure, hidden, not_given
 from pier.registry.builds.ignored import ignored
+from pier.registry.builds.lfs import server
 from pier.registry.builds.tokens import readable
 from pier.registry.settings import Base, Build, Settings
 
@@ -30,8 +31,21 @@ def build(**changes: Any) -> Build:
     return Build(**(said | changes))
 
 
+@pytest.mark.parametrize(
+    ("repository", "expected"),
+    [
+        ("https://h/me/app.git", "https://h/me/app.git/info/lfs"),
+        ("http://h/me/app/", "http://h/me/app.git/info/lfs"),
+        ("git@h:me/app.git", "git@h:me/app.git"),
+    ],
+)
+def test_where_large_files_are(repository: str, expected: str) -> None:
+    assert server(repository) == expected
+
+
 def test_who_fetches() -> None:
     assert not fetched_here(build()) and not fetched_here(build(**SSH))
+    assert fetched_here(build(git_lfs=True))
     assert (
         fetched_here(build(**PASSWORD)) and fetched_here(build(git_password_file="/x")) and fetched_here(build(**KEY))
     )
@@ -87,6 +101,7 @@ def test_ssh_knows_one_key_and_trusts_one_file() -> None:
         ({"bases": (Base(registry="ghcr.io", username="me"),)}, "ghcr.io in bases needs a password"),
         ({"bases": (Base(registry="a.io", username="me", password="x"),) * 2}, "it names a registry twice in bases"),
         ({"reads": ("Team/*",)}, "invalid repository name"),
+        ({"git_lfs": True, "repository": "git://host/x.git"}, "git:// knows nothing of it"),
     ],
 )
 def test_what_makes_no_sense(changes: dict[str, Any], message: str) -> None:
@@ -103,6 +118,7 @@ def test_what_makes_sense() -> None:
         {"engine": "tcp://[::1]:2376", "engine_certs": "/certs"},
         {"engine": "http://host"},
         {**PASSWORD, "repository": "https://dev.example.com/me/_git/app"},
+        {"git_lfs": True, "git_ca_file": "/ca.pem"},
         {"reads": ("*", "team/*", "shared/base"), "bases": (Base(registry="host:5000", username="me", password="x"),)},
     ]
     for changes in sound:
@@ -143,6 +159,16 @@ def test_what_a_build_may_begin_from() -> None:
         ("Host key verification failed.", BuildFailed, "is not in git_known_hosts_file"),
         ("fatal: unable to access 'https://h/': OpenSSL SSL_connect: SSL_ERROR_SYSCALL", Unavailable, "cannot be"),
         ("remote: ERROR: The project you were looking for could not be found", BuildFailed, "no such repository"),
+        ("git: 'lfs' is not a git command. See 'git --help'.", BuildFailed, 'install the package "git-lfs"'),
+        (
+            "[767] Object does not exist: [404] Object does not exist",
+            BuildFailed,
+            "does not give what the commit names",
+        ),
+        ("batch response: Authorization error: https://h/x\nCheck that you have", BuildFailed, "refuses"),
+        ("batch response: Rate limit exceeded: https://h/x\nFailed to fetch", Unavailable, "Rate limit exceeded"),
+        ("batch response: Fatal error: Server error x from HTTP 503\n\nErrors", Unavailable, "cannot be fetched"),
+        ('batch response: Post "https://h/x": EOF\nFailed to fetch some', Unavailable, "EOF"),
         ("something new", BuildFailed, "cannot be fetched: something new"),
         ("", BuildFailed, "git says nothing"),
     ],
