@@ -19,6 +19,7 @@ from pier.remote.settings import Credentials
 
 CLIENT_ID: Final = "docker"
 _SHORTEST_LIFE: Final = 60.0
+_LONGEST_LIFE: Final = 24 * 3600.0
 _MARGIN: Final = 10.0
 
 Ask = Callable[[str, URL, Mapping[str, str], Mapping[str, str] | None], Awaitable[bytes]]
@@ -148,5 +149,6 @@ def _sendable(token: str) -> bool:
 
 
 def _life(seconds: object) -> float:
+    """A day at most, whatever is promised: that may be any number of JSON's, and be no float."""
     promised = seconds if isinstance(seconds, int | float) else 0
-    return max(promised, _SHORTEST_LIFE) - _MARGIN
+    return min(max(_SHORTEST_LIFE, promised), _LONGEST_LIFE) - _MARGIN

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
@@ -16,13 +17,12 @@ from pier.oci.manifest import MAX_MANIFEST_BYTES, Descriptor
 from pier.oci.mediatypes import MANIFEST_TYPES
 from pier.oci.reference import Reference
 from pier.remote.backoff import pause
+from pier.remote.pages import pages
 from pier.remote.repository import Repository, Request
 
 _ACCEPT: Final = ", ".join(MANIFEST_TYPES)
 _TAGS_BODY: Final = 8 * 1024 * 1024
-_MOST_TAG_PAGES: Final = 1000
 _PROGRESS: Final = 64 * 1024
-_MOST_TAGS: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,27 +170,12 @@ class _Tags(msgspec.Struct):
 async def tags(repository: Repository) -> list[str]:
     """All tags of the repository, in the registry's order."""
     found: list[str] = []
-    request: Request | None = Request("GET", "tags/list")
-    for _ in range(_MOST_TAG_PAGES):
-        assert request is not None
-        try:
-            answer, data = await repository.read(request, _TAGS_BODY)
-            found += msgspec.json.decode(data, type=_Tags).tags or []
-        except (NotFound, Forbidden) as error:
-            raise _missing(error, repository.reference) from error
-        except msgspec.DecodeError as error:
-            raise DataCorrupted(f"the registry's list of tags is invalid: {error}") from error
-        request = next_page(answer)
-        if request is None or len(found) > _MOST_TAGS:
-            break
-    return found
-
-
-def next_page(answer: aiohttp.ClientResponse) -> Request | None:
-    """What asks for the rest of a list, where there is more (its ``Link`` header, DataCorrupted where that is none)."""
     try:
-        link = answer.links.get("next")
-        target = link.get("url") if link else None
-        return Request("GET", url=URL(str(target))) if target else None
-    except ValueError as error:
-        raise DataCorrupted(f"the registry's list goes on at an invalid address: {error}") from error
+        async with aclosing(pages(repository, Request("GET", "tags/list"), _TAGS_BODY)) as bodies:
+            async for _, data in bodies:
+                found += msgspec.json.decode(data, type=_Tags).tags or []
+    except (NotFound, Forbidden) as error:
+        raise _missing(error, repository.reference) from error
+    except msgspec.DecodeError as error:
+        raise DataCorrupted(f"the registry's list of tags is invalid: {error}") from error
+    return found

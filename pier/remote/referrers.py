@@ -1,16 +1,13 @@
 """What refers to a manifest: signatures, bills of materials, and whatever else is attached to images."""
 
-from typing import Final
+from contextlib import aclosing
 
 from pier.errors import DataCorrupted, NotFound, Unsupported
 from pier.oci.digest import Digest
 from pier.oci.manifest import MAX_MANIFEST_BYTES, Descriptor, Index, parse_manifest
 from pier.oci.mediatypes import OCI_INDEX
-from pier.remote.fetch import next_page
+from pier.remote.pages import pages
 from pier.remote.repository import Repository, Request
-
-_MOST_PAGES: Final = 1000
-_MOST: Final = 100_000
 
 
 async def referrers(repository: Repository, subject: Digest, artifact_type: str = "") -> list[Descriptor]:
@@ -20,18 +17,13 @@ async def referrers(repository: Repository, subject: Digest, artifact_type: str 
     schema").
     """
     found: list[Descriptor] = []
-    request: Request | None = Request("GET", f"referrers/{subject}", headers={"Accept": OCI_INDEX})
-    for _ in range(_MOST_PAGES):
-        assert request is not None
-        try:
-            answer, data = await repository.read(request, MAX_MANIFEST_BYTES)
-        except (NotFound, Unsupported):
-            found = await _tagged_referrers(repository, subject)
-            break
-        found += _entries(data, answer.headers.get("Content-Type", ""))
-        request = next_page(answer)
-        if request is None or len(found) > _MOST:
-            break
+    first = Request("GET", f"referrers/{subject}", headers={"Accept": OCI_INDEX})
+    try:
+        async with aclosing(pages(repository, first, MAX_MANIFEST_BYTES)) as bodies:
+            async for answer, data in bodies:
+                found += _entries(data, answer.headers.get("Content-Type", ""))
+    except (NotFound, Unsupported):
+        found = await _tagged_referrers(repository, subject)
     return [each for each in found if not artifact_type or each.artifact_type == artifact_type]
 
 

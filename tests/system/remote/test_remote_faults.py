@@ -1,5 +1,6 @@
 """The client against registries that hang, cut, lie and talk nonsense."""
 
+import json
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -159,6 +160,15 @@ async def test_tags_without_end(registries: Registries, registry: FaultyRegistry
     registry.misbehave("tags/list", say(200, '{"tags":["x"]}', page), times=3)
     registry.misbehave("tags/list", say(200, '{"tags":null}'))
     assert await fetch.tags(await _repository(registries, registry)) == ["x", "x", "x"]
+
+
+async def test_tags_without_measure(registries: Registries, registry: FaultyRegistry) -> None:
+    """A part of them would be worse than none: a replication deletes the tags that are not among them."""
+    page = {"Link": '</v2/team/app/tags/list?last=x>; rel="next"'}
+    registry.misbehave("tags/list", say(200, json.dumps({"tags": ["x" * 8_000_000]}), page), times=9)
+    registry.misbehave("tags/list", say(200, '{"tags":["y"]}'))
+    with pytest.raises(DataCorrupted, match="list is longer than any could be"):
+        await fetch.tags(await _repository(registries, registry))
 
 
 @pytest.mark.parametrize("location", ["", "ftp://host/x", "http://[", "file:///etc/passwd"])

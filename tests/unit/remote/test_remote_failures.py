@@ -3,12 +3,14 @@
 import errno
 import socket
 import ssl
+import time
 
 import aiohttp
 import pytest
 from yarl import URL
 
 from pier.errors import DeadlineExceeded, Forbidden, NotFound, PierError, Unauthorized, Unavailable, Unsupported
+from pier.remote.auth import read_token
 from pier.remote.backoff import pause, retry_after
 from pier.remote.failures import connection_failure, refusal
 from pier.remote.settings import Credentials, Settings
@@ -140,9 +142,22 @@ def test_credentials_from_a_strange_auth_config() -> None:
     assert Credentials.from_auth_config(config) == Credentials("me", "", "t")
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("7", 7), ("", 0), ("soon", 0), ("-3", 0), ("٣", 3)])
+FAR_EAST = "Mon, 01 Jan 2126 00:00:00 +" + "9" * 20
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("7", 7), ("", 0), ("soon", 0), ("-3", 0), ("٣", 3), (FAR_EAST, 0)])
 def test_retry_after(text: str, seconds: float) -> None:
     assert retry_after(text) == seconds
+
+
+@pytest.mark.parametrize(
+    ("promised", "least", "most"),
+    [("300", 290, 290), ("1", 50, 50), ("null", 50, 50), ("NaN", 50, 50), ("1" + "0" * 400, 3600, 90_000)],
+)
+def test_how_long_a_token_is_believed(promised: str, least: float, most: float) -> None:
+    before = time.monotonic()
+    token = read_token(f'{{"token":"x","expires_in":{promised}}}'.encode())
+    assert least <= token.expires - before <= most + time.monotonic() - before
 
 
 def test_retry_after_a_date() -> None:
