@@ -16,8 +16,11 @@ from pier.errors import PierError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal as _signal
     from collections.abc import Sequence
     from typing import Any
+else:
+    import _signal
 
 GLOBAL_FLAGS = (
     Flag("config", "string", "Folder of the client's settings and credentials", default="~/.docker"),
@@ -33,11 +36,14 @@ GLOBAL_FLAGS = (
     Flag("version", "bool", "Print the version and quit", "v"),
 )
 
+_SOON = 0.01
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line. Returns the exit code."""
     if argv is None:
         _prepare_streams()
+        sys.unraisablehook = heed
     words = list(sys.argv[1:] if argv is None else argv)
     debug = "-D" in words[:1] or "--debug" in words[:1]
     try:
@@ -184,6 +190,15 @@ def _prepare_streams() -> None:
             setattr(sys, name, open(descriptor, "r" if descriptor == 0 else "w"))  # noqa: SIM115
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
+
+
+def heed(told: sys.UnraisableHookArgs) -> None:
+    """The interpreter drops a Ctrl-C that comes in the middle of its own tidying up, as after an import: once more."""
+    if told.exc_type is not KeyboardInterrupt:
+        sys.__unraisablehook__(told)
+        return
+    _signal.signal(_signal.SIGALRM, _signal.default_int_handler)
+    _signal.setitimer(_signal.ITIMER_REAL, _SOON)
 
 
 def run_and_exit() -> None:
