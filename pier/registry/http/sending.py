@@ -60,8 +60,11 @@ async def send_pieces(call: Call, pieces: AsyncIterator[bytes], response: web.St
     async for piece in pieces:
         if not response.prepared:
             await _begin(call, response)
-        async with asyncio.timeout(call.registry.settings.idle_timeout):
-            await response.write(piece)
+        try:
+            async with asyncio.timeout(call.registry.settings.idle_timeout):
+                await response.write(piece)
+        except TimeoutError as error:
+            raise _silent() from error
         call.sent += len(piece)
     if not response.prepared:
         await _begin(call, response)
@@ -84,6 +87,8 @@ async def _by_kernel(call: Call, file: int, location: str, start: int, stop: int
     socket = os.dup(transport.get_extra_info("socket").fileno())
     try:
         offset = await _turns(call, socket, file, start, stop)
+    except TimeoutError as error:  # the kernel's own patience with a connection
+        raise _silent() from error
     except OSError as error:
         if error.errno not in _CANNOT or call.sent:
             raise
@@ -142,6 +147,10 @@ async def _writable(socket: int, patience: int) -> None:
         async with asyncio.timeout(patience):
             await ready
     except TimeoutError as error:
-        raise DeadlineExceeded("the client has stopped reading") from error
+        raise _silent() from error
     finally:
         loop.remove_writer(socket)
+
+
+def _silent() -> DeadlineExceeded:
+    return DeadlineExceeded("the client has stopped reading")
