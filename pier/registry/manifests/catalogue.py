@@ -5,19 +5,25 @@ from typing import Final
 from pier.registry.deps import Registry
 from pier.registry.principal import Principal
 
-_PAGE: Final = 500
+_AT_A_TIME: Final = 1000
 
 
-async def catalogue(registry: Registry, asker: Principal, after: str = "", limit: int = 0) -> list[str]:
-    """Names in their order, beyond ``after``, of those that ``asker`` may pull from; all where ``limit`` is 0."""
+async def catalogue(
+    registry: Registry, asker: Principal, after: str = "", limit: int = 0, *, word: str = ""
+) -> list[str]:
+    """Names with ``word`` in them, in their order, beyond ``after``, of what ``asker`` may pull from.
+
+    All where ``limit`` is 0. Who may pull from few of many is answered by few questions, too.
+    """
     found: list[str] = []
-    while True:
-        page = await registry.records.repositories(after, limit or _PAGE)
+    size = limit or _AT_A_TIME
+    while page := await registry.records.repositories(after, size):
         for name in page:
-            if await asker.may("pull", name):
+            if word in name and await asker.may("pull", name):
                 found.append(name)
                 if len(found) == limit:
                     return found
-        if len(page) < (limit or _PAGE):
-            return found
-        after = page[-1]
+        if len(page) < size:
+            break
+        after, size = page[-1], min(2 * size, max(limit, _AT_A_TIME))
+    return found

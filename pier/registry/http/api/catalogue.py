@@ -14,36 +14,25 @@ from pier.registry.deps import Registry
 from pier.registry.http.api.asking import Ask
 from pier.registry.http.pages import page_of
 from pier.registry.http.replies import document
+from pier.registry.manifests.catalogue import catalogue
 from pier.registry.manifests.get import get
 from pier.registry.model import Manifest, Tag
-from pier.registry.principal import Principal
+from pier.registry.principal import Action
 from pier.registry.refusals import Refusal
 
 _PAGE: Final = 100
-_SCAN: Final = 1000
 _LARGEST_CONFIG: Final = 4 << 20
 _PODMAN: Final = "github.com/containers/image"
 _DESCRIPTION: Final = "org.opencontainers.image.description"
 Json = dict[str, Any]
 
 
-async def found(registry: Registry, asker: Principal, word: str, after: str, limit: int) -> list[str]:
-    """Names that have ``word`` in them, of repositories that ``asker`` may read; all where ``limit`` is 0."""
-    names: list[str] = []
-    while page := await registry.records.repositories(after, _SCAN):
-        for name in page:
-            if word in name and await asker.may("pull", name):
-                names.append(name)
-                if len(names) == limit:
-                    return names
-        after = page[-1]
-    return names
-
-
 async def repositories(ask: Ask) -> web.StreamResponse:
     """``?q=`` is a part of the name; ``n`` and ``last`` page as in the specification's lists."""
     page = page_of(ask.request.query, _PAGE)
-    names = [] if page.nothing else await found(ask.registry, ask.asker, ask.query("q"), page.after, page.limit)
+    names = (
+        [] if page.nothing else await catalogue(ask.registry, ask.asker, page.after, page.limit, word=ask.query("q"))
+    )
     shown = [await _summary(ask.registry, name) for name in page.cut(names)]
     return document(shown, page.link("/api/v1/repositories", names))
 
@@ -150,7 +139,7 @@ async def search(ask: Ask) -> web.StreamResponse:
     podman never says here who asks. Where there is nothing it reads the specification's catalogue, and says it there.
     """
     word, size, number = ask.query("q").strip().lower(), _number(ask, "n", 25), _number(ask, "page", 1)
-    names = await found(ask.registry, _Reader(ask), word, "", 0)
+    names = await catalogue(ask.registry, _Reader(ask), word=word)
     if not names and not ask.asker.name and _PODMAN in ask.request.headers.get("User-Agent", ""):
         raise NotFound(f"nothing that anybody may read is called {word[:64]}")
     shown = names[size * (number - 1) : size * number]
@@ -167,7 +156,7 @@ class _Reader:
         self._asker = ask.asker
         self.name = ask.asker.name
 
-    async def may(self, action: Any, repository: str) -> bool:
+    async def may(self, action: Action, repository: str) -> bool:
         return await self._asker.could(action, repository)
 
 
