@@ -90,8 +90,11 @@ def environment(host: Mapping[str, str], proxies: Mapping[str, str], ssh: str) -
 
 
 def ssh_command(known_hosts: str, options: Iterable[str], *words: str) -> str:
-    """With no configuration of the host's (pure). ``options``: more of ssh_config(5), which have to say about keys."""
-    all_of_them = (*_SSH, f'UserKnownHostsFile="{known_hosts}"', *options)
+    """With no configuration of the host's (pure).
+
+    ``options``: more of ssh_config(5), which go before ours, and have to say about keys.
+    """
+    all_of_them = (*options, *_SSH, f'UserKnownHostsFile="{known_hosts}"')
     return shlex.join(["ssh", "-F", "/dev/null", *(word for each in all_of_them for word in ("-o", each)), *words])
 
 

@@ -108,6 +108,7 @@ class Build(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     git_password_file: str = ""
     git_ca_file: str = ""
     git_key_file: str = ""
+    git_key_passphrase_file: str = ""
     git_known_hosts_file: str = ""
     git_size: Positive = 2_000_000_000
     git_lfs: bool = False

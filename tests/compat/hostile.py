@@ -2,6 +2,7 @@
 
 import random
 import tarfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -96,3 +97,25 @@ def assert_sound(engine: RunningEngine, pier: Docker) -> None:
     """Nothing runs, is mounted or lies about, and the disk is as recorded."""
     settled(engine)
     assert pier("system", "fsck", code={0, 1}).out == "Everything that is recorded is there, and nothing else."
+
+
+@contextmanager
+def arguments() -> Iterator[set[bytes]]:
+    """The command lines of all processes that there are meanwhile."""
+    seen, over = set[bytes](), threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.003):
+            for folder in Path("/proc").glob("[0-9]*"):
+                try:
+                    seen.add((folder / "cmdline").read_bytes())
+                except OSError:
+                    continue
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        looking.join()

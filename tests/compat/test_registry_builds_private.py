@@ -5,7 +5,6 @@ import random
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from pier.testing.engine import RunningEngine
 from pier.testing.registryserver import PierRegistry
 from tests.compat.docker_cli import eventually
 from tests.compat.gitprivate import TOKEN, USERNAME, Served, git_https
-from tests.compat.hostile import alive, listing
+from tests.compat.hostile import alive, arguments, listing
 from tests.compat.pier_cli import Pier
 from tests.compat.registrybuilding import NAME, daemon, house, rule_of
 from tests.system.build.gitserver import Project
@@ -73,28 +72,6 @@ def rooms(registry: PierRegistry) -> list[str]:
 
 async def true(holds: Callable[[], object]) -> None:
     await asyncio.to_thread(eventually, holds, "what the test waits for")
-
-
-@contextmanager
-def arguments() -> Iterator[set[bytes]]:
-    """The command lines of all processes that there are meanwhile."""
-    seen, over = set[bytes](), threading.Event()
-
-    def look() -> None:
-        while not over.wait(0.003):
-            for folder in Path("/proc").glob("[0-9]*"):
-                try:
-                    seen.add((folder / "cmdline").read_bytes())
-                except OSError:
-                    continue
-
-    looking = threading.Thread(target=look)
-    looking.start()
-    try:
-        yield seen
-    finally:
-        over.set()
-        looking.join()
 
 
 async def test_the_token_is_nowhere(tmp_path: Path, rule: dict[str, Any], project: Project, served: Served) -> None:

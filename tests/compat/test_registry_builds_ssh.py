@@ -12,6 +12,7 @@ import pytest
 from pier.linux import process
 from pier.testing.engine import RunningEngine
 from pier.testing.sshd import sshd
+from tests.compat.hostile import arguments
 from tests.compat.registrybuilding import daemon, house, rule_of
 from tests.system.build.gitserver import Project
 
@@ -101,7 +102,7 @@ async def test_who_is_not_let_in(tmp_path: Path, rule: dict[str, Any], behind: B
         behind.key.write_bytes(other.read_bytes())
         await says("the server does not accept git_key_file")
         behind.key.write_bytes((tmp_path / "locked").read_bytes())
-        await says("it may have no passphrase")
+        await says("without a passphrase, or with the one in git_key_passphrase_file")
         behind.key.write_bytes(b"no key\n")
         await says("it has to be a private key of OpenSSH's")
         behind.key.chmod(0o644)
@@ -110,3 +111,27 @@ async def test_who_is_not_let_in(tmp_path: Path, rule: dict[str, Any], behind: B
         await says("git_key_file is not there")
         shutil.move(behind.project.place, tmp_path / "gone")
         await says("there is no such repository")
+
+
+async def test_a_key_with_a_passphrase(tmp_path: Path, rule: dict[str, Any], behind: Behind) -> None:
+    """It is shown to ssh alone: nobody sees it among the arguments, in the log, in what is kept."""
+    commit = behind.project.git("rev-parse", "HEAD")
+    word, file = "pass: 'phrase' $HOME", tmp_path / "passphrase"
+    keygen = ["ssh-keygen", "-q", "-p", "-P", "", "-N", word, "-f", str(behind.key)]
+    assert (await process.run(keygen)).returncode == 0
+    file.write_text(f"{word}\n")
+    rule |= {"git_key_passphrase_file": str(file)}
+    async with asyncio.timeout(150), house(tmp_path, rule, log_level="debug") as made:
+        with arguments() as seen:
+            run = await made.ended(await made.push(MAIN, commit))
+        assert await made.tags() == ["latest"]
+        await asyncio.to_thread(file.write_text, "another\n")
+        failed = await made.ended(await made.push(MAIN, commit), "failed")
+        assert "without a passphrase, or with the one in git_key_passphrase_file" in failed["note"], failed
+        await asyncio.to_thread(file.write_text, "")
+        failed = await made.ended(await made.push(MAIN, commit), "failed")
+        assert f"the git_key_passphrase_file {file} has to hold one line" in failed["note"], failed
+        assert list((made.registry.root / "builds").iterdir()) == []
+        kept = [path.read_bytes() for path in made.registry.root.rglob("*") if path.is_file()]
+    texts = [b"".join(seen), b"".join(kept), str((run, failed)).encode(), made.registry.log.read_bytes()]
+    assert any(b"ssh" in each for each in seen) and not any(b"phrase' $HOME" in text for text in texts)

@@ -11,7 +11,7 @@ from pier.registry.settings import Build
 
 _ENGINE: Final = re.compile(r"unix:///.+|(tcp|http)://[^/@?#]+")
 _PATH: Final = re.compile(r"/[^\x00-\x1f\"\\%$]*")
-_FILES: Final = ("git_ca_file", "git_key_file", "git_known_hosts_file")
+_FILES: Final = ("git_ca_file", "git_key_file", "git_key_passphrase_file", "git_known_hosts_file")
 
 
 def check_git(rule: Build) -> None:
@@ -29,6 +29,8 @@ def check_git(rule: Build) -> None:
         raise InvalidArgument(
             "git_key_file and git_known_hosts_file go together: no key is shown to a server that is not known"
         )
+    if rule.git_key_passphrase_file and not rule.git_key_file:
+        raise InvalidArgument("git_key_passphrase_file goes with a git_key_file")
     if rule.git_key_file and not ssh:
         raise InvalidArgument("git_key_file is for a repository of ssh://, or git@HOST:PATH")
     if rule.git_lfs and rule.repository.startswith("git://"):

@@ -15,7 +15,7 @@ from pier.registry.builds import lfs
 from pier.registry.builds.credentials import git_secret
 from pier.registry.builds.engine import Say
 from pier.registry.builds.failed import BuildFailed
-from pier.registry.builds.gitconfig import config, environment
+from pier.registry.builds.gitconfig import ASKPASS, askpass_of, config, environment
 from pier.registry.builds.gitrun import Git
 from pier.registry.builds.gitsaid import failure, hidden, not_given
 from pier.registry.builds.ignored import ignored
@@ -46,7 +46,7 @@ async def checked_out(root: Path, rule: Build, task: Task, say: Say) -> AsyncIte
     async with room(root) as place:
         tree, file = place / "tree", place / "config"
         tree.mkdir()
-        file.write_text(config(rule))
+        await hop(None, _settle, rule, file)
         git = Git(environment(rule, os.environ, str(file), secret), tree, rule.git_size)
         try:
             time = await _fetch(git, rule, task)
@@ -58,6 +58,14 @@ async def checked_out(root: Path, rule: Build, task: Task, say: Say) -> AsyncIte
         await hop(None, remove_tree, tree / ".git")
         folder = await hop(None, _inside, tree, rule.folder)
         yield Checkout(folder, time, await hop(None, ignored, folder, rule.dockerfile))
+
+
+def _settle(rule: Build, file: Path) -> None:
+    file.write_text(config(rule))
+    if rule.git_key_passphrase_file:
+        askpass = Path(askpass_of(str(file)))
+        askpass.write_text(ASKPASS)
+        askpass.chmod(0o700)
 
 
 async def _fetch(git: Git, rule: Build, task: Task) -> int:

@@ -19,7 +19,9 @@ _HUBS: Final = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"
 
 
 def git_secret(rule: Build) -> tuple[str, str]:
-    """Name and password for the Git server. Raises BuildFailed."""
+    """Name and password for the Git server, or no name and the key's passphrase. Raises BuildFailed."""
+    if rule.git_key_passphrase_file:
+        return "", _password("", rule.git_key_passphrase_file, "git_key_passphrase_file")
     return rule.git_username, _password(rule.git_password, rule.git_password_file, "git_password_file")
 
 
@@ -71,7 +73,7 @@ def check_files(settings: Settings) -> None:
 
 
 def _named(rule: Build) -> Iterator[tuple[str, str]]:
-    for name in ("git_password_file", "git_ca_file", "git_key_file", "git_known_hosts_file"):
+    for name in ("git_password_file", "git_ca_file", "git_key_file", "git_key_passphrase_file", "git_known_hosts_file"):
         if file := getattr(rule, name):
             yield name, file
     for base in rule.bases:

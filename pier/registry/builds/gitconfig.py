@@ -16,6 +16,20 @@ PASSWORD: Final = "PIER_GIT_PASSWORD"
 _HELPER: Final = f"""!f() {{ printf 'username=%s\\npassword=%s\\n' "${USERNAME}" "${PASSWORD}"; }}; f"""
 
 
+ASKPASS: Final = f"""#!/bin/sh
+printf '%s\\n' "${PASSWORD}"
+"""
+"""What ssh runs to have a passphrase (ssh(1), SSH_ASKPASS)."""
+_ONLY: Final = (
+    "StrictHostKeyChecking=yes",
+    "GlobalKnownHostsFile=/dev/null",
+    "IdentitiesOnly=yes",
+    "IdentityAgent=none",
+    "LogLevel=INFO",
+)
+_ASKING: Final = ("BatchMode=no", "NumberOfPasswordPrompts=1")
+
+
 def config(rule: Build) -> str:
     """The text of git's configuration, of which there is no other. Nothing in it is secret."""
     return "".join(_lines(rule))
@@ -30,14 +44,23 @@ def _lines(rule: Build) -> Iterator[str]:
 
 
 def environment(rule: Build, host: Mapping[str, str], place: str, secret: tuple[str, str]) -> dict[str, str]:
-    """All variables of a git. ``place``: the file with :func:`config`. ``secret``: a name and a password."""
+    """All variables of a git. ``place``: the file with :func:`config`. ``secret``: a name and a password.
+
+    Or no name, and the passphrase of a key, which ``ASKPASS`` tells, a program beside that file.
+    """
     made = git.environment(host, host, _ssh(rule)) | {"GIT_CONFIG_GLOBAL": place}
     if rule.git_ca_file:
         made |= {"GIT_SSL_CAINFO": rule.git_ca_file}
         made.pop("GIT_SSL_CAPATH", None)
     if uses_password(rule):
         made |= {USERNAME: secret[0], PASSWORD: secret[1]}
+    if rule.git_key_passphrase_file:
+        made |= {PASSWORD: secret[1], "SSH_ASKPASS": askpass_of(place), "SSH_ASKPASS_REQUIRE": "force"}
     return made
+
+
+def askpass_of(place: str) -> str:
+    return f"{place}-askpass"
 
 
 def uses_password(rule: Build) -> bool:
@@ -60,8 +83,8 @@ def scope_of(rule: Build) -> str:
 
 def _ssh(rule: Build) -> str:
     """No keys but the rule's, and no servers but those that are known."""
-    only = ("StrictHostKeyChecking=yes", "GlobalKnownHostsFile=/dev/null", "IdentitiesOnly=yes", "IdentityAgent=none")
     known_hosts = rule.git_known_hosts_file or "/dev/null"
-    if rule.git_key_file:
-        return git.ssh_command(known_hosts, (*only, "LogLevel=INFO"), "-i", rule.git_key_file)
-    return git.ssh_command(known_hosts, (*only, "IdentityFile=none", "LogLevel=INFO"))
+    if not rule.git_key_file:
+        return git.ssh_command(known_hosts, (*_ONLY, "IdentityFile=none"))
+    asking = _ASKING if rule.git_key_passphrase_file else ()
+    return git.ssh_command(known_hosts, (*_ONLY, *asking), "-i", rule.git_key_file)

@@ -40,14 +40,11 @@ _ADVICE: Final[tuple[tuple[str, str], ...]] = (
         "git_key_file may be read by others, and ssh takes none that may: chmod 600",
     ),
     (r"Identity file .* not accessible|Load key .*: No such file", "git_key_file is not there"),
-    (
-        r"Load key ",
-        "git_key_file cannot be used: it has to be a private key of OpenSSH's, without a passphrase",
-    ),
+    (r"Load key ", "git_key_file cannot be used: it has to be a private key of OpenSSH's"),
     (
         r"Permission denied \(",
-        "the server does not accept git_key_file: enter its public half there as a deploy key; it may "
-        "have no passphrase",
+        "the server does not accept git_key_file: enter its public half there as a deploy key; it has to be without a "
+        "passphrase, or with the one in git_key_passphrase_file",
     ),
     (
         r"certificate (problem|verif)|CAfile|local issuer|self.signed",

@@ -89,6 +89,7 @@ def test_ssh_knows_one_key_and_trusts_one_file() -> None:
         (SSH | {"git_key_file": "/k"}, "git_key_file and git_known_hosts_file go together"),
         (SSH | {"git_known_hosts_file": "/k"}, "git_key_file and git_known_hosts_file go together"),
         (KEY, "git_key_file is for a repository of ssh://"),
+        ({"git_key_passphrase_file": "/k"}, "git_key_passphrase_file goes with a git_key_file"),
         (SSH | KEY | {"git_key_file": "keys/a"}, "git_key_file has to be an absolute path"),
         (SSH | KEY | {"git_key_file": "/keys/%h"}, "git_key_file has to be an absolute path"),
         ({"git_ca_file": "/ca.pem"}, "git_ca_file goes with git_username"),
@@ -114,6 +115,7 @@ def test_what_makes_sense() -> None:
     sound: list[dict[str, Any]] = [
         {**PASSWORD, "git_ca_file": "/ca.pem"},
         {**SSH, **KEY},
+        {**SSH, **KEY, "git_key_passphrase_file": "/passphrase"},
         {**KEY, "repository": "ssh://git@host:22/me/app.git"},
         {"engine": "tcp://[::1]:2376", "engine_certs": "/certs"},
         {"engine": "http://host"},
