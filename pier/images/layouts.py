@@ -12,7 +12,7 @@ from pier.errors import DataCorrupted, InvalidArgument, PierError
 from pier.images.choose import acceptable
 from pier.images.staging import StagedLayer, Staging
 from pier.oci.digest import Digest, is_digest
-from pier.oci.image import ImageConfig, parse_config
+from pier.oci.image import ImageConfig, parse_image
 from pier.oci.manifest import Descriptor, Index, Manifest, parse_manifest
 from pier.oci.platform import Platform
 from pier.oci.reference import Reference, parse_reference
@@ -72,7 +72,7 @@ def _from_docker(staging: Staging, item: _Item) -> Described:
     config = staging.small(item.config)
     if config is None:
         raise DataCorrupted(f"invalid manifest.json: the archive has no {item.config!r}")
-    parsed = parse_config(config)
+    parsed = parse_image(config)
     names = item.layers or []
     expected = len(parsed.rootfs.diff_ids)
     if len(names) != expected:
@@ -171,7 +171,7 @@ def _from_manifest(staging: Staging, manifest: Manifest, descriptor: Descriptor,
     config = staging.blob(manifest.config.digest)
     if config is None:
         raise DataCorrupted(f"the archive has no blob {manifest.config.digest}")
-    parsed = parse_config(config)
+    parsed = parse_image(config)
     expected = len(parsed.rootfs.diff_ids)
     if len(manifest.layers) != expected:
         raise DataCorrupted(

@@ -47,7 +47,7 @@ async def read(registries: Registries, reference: Reference, credentials: Creden
     found, parsed = await _one(repository, reference)
     if isinstance(parsed, Manifest):
         return {"List": False, "Manifests": [_described(found, parsed, await _platform(repository, parsed))]}
-    platforms = [entry.get("platform") for entry in msgspec.json.decode(found.data)["manifests"]]
+    platforms = [entry.get("platform") for entry in msgspec.json.decode(found.data)["manifests"] or []]
     manifests = [
         await _listed(repository, reference.with_digest(entry.digest), platform)
         for entry, platform in zip(parsed.manifests, platforms, strict=True)

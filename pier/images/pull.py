@@ -11,19 +11,20 @@ from pier.errors import (
     Forbidden,
     Internal,
     NotFound,
+    PierError,
     Unauthorized,
     Unavailable,
     Unsupported,
 )
+from pier.images.acceptance import check_types, read_manifest
 from pier.images.choose import acceptable, choose
 from pier.images.deps import Images, Progress
 from pier.images.image import Image
 from pier.images.unpack import unpack_manifest
 from pier.log import Logger
-from pier.oci import mediatypes
 from pier.oci.digest import Digest
-from pier.oci.image import MAX_CONFIG_BYTES, ImageConfig, parse_config
-from pier.oci.manifest import Descriptor, Index, Manifest, parse_manifest
+from pier.oci.image import MAX_CONFIG_BYTES, ImageConfig, parse_image
+from pier.oci.manifest import Descriptor, Manifest
 from pier.oci.platform import Platform
 from pier.oci.reference import Reference
 from pier.remote import fetch
@@ -32,7 +33,6 @@ from pier.remote.fetch import FetchedManifest
 from pier.remote.repository import Repository
 from pier.remote.settings import Credentials
 
-_CONFIGS: Final = ("", mediatypes.DOCKER_CONFIG, mediatypes.OCI_CONFIG, "application/octet-stream")
 _MOST_NESTED: Final = 3
 _ELSEWHERE: Final = (
     DataCorrupted,
@@ -161,32 +161,30 @@ def _platform_of(config: ImageConfig) -> Platform:
 async def _find(pulling: _Pulling, reference: Reference, shown: str) -> _Found:
     """The image manifest that ``reference`` leads to. Raises NotFound, Unsupported, DataCorrupted."""
     fetched = await fetch.manifest(pulling.repository, reference)
-    root = fetched.digest
+    root, document = fetched.digest, read_manifest(fetched.data, fetched.media_type)
     pulling.progress(_pulling_from(reference, shown))
     for _ in range(_MOST_NESTED):
-        document = parse_manifest(fetched.data, fetched.media_type)
         if isinstance(document, Manifest):
+            check_types(document)
             return _Found(root, fetched, document)
-        fetched = await _entry(pulling, reference, document)
+        chosen = choose(document, acceptable(pulling.platform))
+        fetched = await fetch.manifest(pulling.repository, reference.with_digest(chosen.digest))
+        document = read_manifest(fetched.data, fetched.media_type)
     raise DataCorrupted(f"manifest list {root} holds nothing but manifest lists")
-
-
-async def _entry(pulling: _Pulling, reference: Reference, index: Index) -> FetchedManifest:
-    chosen = choose(index, acceptable(pulling.platform))
-    fetched = await fetch.manifest(pulling.repository, reference.with_digest(chosen.digest))
-    return FetchedManifest(fetched.data, fetched.digest, chosen.media_type)
 
 
 async def _fetch(pulling: _Pulling, reference: Reference, found: _Found) -> Image:
     images, manifest = pulling.images, found.manifest
-    if manifest.config.media_type not in _CONFIGS:
-        raise Unsupported(f"unsupported media type {manifest.config.media_type}")
     config = await _config(pulling, manifest.config)
     _check_platform(config, reference, pulling.platform)
     described = Descriptor(manifest.media_type, found.fetched.digest, len(found.fetched.data))
 
-    def blob(descriptor: Descriptor, offset: int) -> AsyncIterator[bytes]:
-        return fetch.blob(pulling.repository, descriptor, offset)
+    async def blob(descriptor: Descriptor, offset: int) -> AsyncIterator[bytes]:
+        try:
+            async for data in fetch.blob(pulling.repository, descriptor, offset):
+                yield data
+        except NotFound as error:
+            raise NotFound(f"unknown blob: {descriptor.digest}") from error
 
     with images.pins.hold([described.digest]):
         had = images.content.exists(described.digest)
@@ -214,12 +212,16 @@ def _silent(message: dict[str, Any]) -> None:
 async def _config(pulling: _Pulling, descriptor: Descriptor) -> bytes:
     if pulling.images.content.exists(descriptor.digest):
         return pulling.images.content.read(descriptor.digest)
-    return await fetch.small_blob(pulling.repository, descriptor, MAX_CONFIG_BYTES)
+    try:
+        return await fetch.small_blob(pulling.repository, descriptor, MAX_CONFIG_BYTES)
+    except PierError as error:
+        told = f"unknown blob: {descriptor.digest}" if isinstance(error, NotFound) else str(error)
+        raise type(error)(f"error pulling image configuration: {told}") from error
 
 
 def _check_platform(config: bytes, reference: Reference, platform: Platform | None) -> None:
     """An image that is for one platform only is taken as it is, unless the user asked for another."""
-    actual = _platform_of(parse_config(config))
+    actual = _platform_of(parse_image(config))
     if actual.os not in ("", "linux"):
         why = "operating system is not supported"
         raise Unsupported(f'image operating system "{actual.os}" cannot be used on this platform: {why}')

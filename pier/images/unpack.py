@@ -3,21 +3,21 @@ in one pass, several at a time.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from pier.content.store import Ingest
-from pier.errors import DataCorrupted
+from pier.errors import DataCorrupted, Internal, NoSpace
 from pier.images.deps import Images, Progress
 from pier.images.image import Image
-from pier.images.notify import Meter, status
+from pier.images.notify import Meter, figures, status
 from pier.images.register import register
 from pier.images.release import release_layers
 from pier.oci.digest import Digest, sha256, short
 from pier.oci.image import chain_id as chain_id_of
-from pier.oci.image import chain_ids, parse_config
+from pier.oci.image import chain_ids, parse_image
 from pier.oci.manifest import Descriptor, Manifest
 from pier.snapshots import diff
 from pier.snapshots.diff import Applied, Unpacking
@@ -58,7 +58,7 @@ async def unpack_manifest(
     """
     if sha256(config) != manifest.config.digest:
         raise DataCorrupted(f"image config verification failed for digest {manifest.config.digest}")
-    diff_ids = parse_config(config).rootfs.diff_ids
+    diff_ids = parse_image(config).rootfs.diff_ids
     if len(diff_ids) != len(manifest.layers):
         raise DataCorrupted(
             f"layers from manifest don't match image configuration: {len(manifest.layers)}, {len(diff_ids)}"
@@ -142,7 +142,8 @@ class _Work:
             writer = self._images.snapshots.begin_layer()
             try:
                 if self._images.content.exists(descriptor.digest):
-                    applied = await diff.apply_layer(self._stored(descriptor), writer)
+                    with _registering():
+                        applied = await diff.apply_layer(self._stored(descriptor), writer)
                     _check(applied, descriptor, diff_id)
                     self._images.store.add_blob(diff_id, descriptor)
                 else:
@@ -167,7 +168,8 @@ class _Work:
             unpacking = await diff.begin(writer, keep=ingest.fileno())
             try:
                 await self._download(descriptor, ingest.offset, unpacking)
-                applied = await unpacking.finish()
+                with _registering():
+                    applied = await unpacking.finish()
                 _check(applied, descriptor, diff_id)
             except DataCorrupted:
                 ingest.abort()  # resuming would only fail again
@@ -190,7 +192,7 @@ class _Work:
         meter.show()
         self._progress(status("Verifying Checksum", key))
         self._progress(status("Download complete", key))
-        self._progress(status("Extracting", key))
+        self._progress(figures("Extracting", key, descriptor.size, descriptor.size))
 
     def _keep(self, descriptor: Descriptor, diff_id: Digest, ingest: Ingest) -> None:
         """A plain tar is not kept: it can be made again from the layer."""
@@ -201,6 +203,15 @@ class _Work:
         self._images.store.add_blob(diff_id, descriptor)
 
 
+@contextmanager
+def _registering() -> Iterator[None]:
+    """Say what was being done, as Docker does."""
+    try:
+        yield
+    except (DataCorrupted, NoSpace, Internal) as error:
+        raise type(error)(f"failed to register layer: {error}") from error
+
+
 def _check(applied: Applied, descriptor: Descriptor, diff_id: Digest) -> None:
     if applied.digest != descriptor.digest or applied.blob_size != descriptor.size:
         raise DataCorrupted(
@@ -209,5 +220,6 @@ def _check(applied: Applied, descriptor: Descriptor, diff_id: Digest) -> None:
         )
     if applied.diff_id != diff_id:
         raise DataCorrupted(
-            f"layer {descriptor.digest} does not match image configuration: {applied.diff_id}, {diff_id}"
+            f"layers from manifest don't match image configuration: {descriptor.digest} is {applied.diff_id}, "
+            f"not {diff_id}"
         )

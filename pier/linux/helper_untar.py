@@ -5,6 +5,7 @@ no final symlink followed. Whiteouts become the overlay's own: a character devic
 xattr for an opaque folder. Files are written by workers (``helper_files``); all else happens here, in order.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Callable
@@ -128,7 +129,10 @@ class Unpacker:
             self._present.add(folder)
 
     def _make_folders(self, folder: bytes) -> None:
-        make_folders(folder)
+        try:
+            make_folders(folder)
+        except FileExistsError as error:
+            raise NotADirectoryError(errno.ENOTDIR, f"not a directory: {printable(folder)}") from error
 
     def _large(
         self, header: Header, path: bytes, write: Callable[[Header, int], None], index: int | None = None

@@ -5,7 +5,9 @@ are kept in the content store, so decoding and encoding again is never done to a
 """
 
 import hashlib
+import re
 from collections.abc import Iterable
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
@@ -16,6 +18,7 @@ from pier.oci.digest import PREFIX, Digest, parse_digest
 
 MAX_CONFIG_BYTES: Final = 8 * 1024 * 1024
 _MAX_LAYERS: Final = 500
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d([.]\d+)?(Z|[+-]\d\d:\d\d)")
 
 
 class Healthcheck(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
@@ -109,6 +112,27 @@ def parse_config(data: bytes) -> ImageConfig:
     return config
 
 
+def parse_image(data: bytes) -> ImageConfig:
+    """:func:`parse_config` of an image that comes from elsewhere: DataCorrupted too for what Docker runs nothing of."""
+    config = parse_config(data)
+    if msgspec.json.decode(data).get("rootfs") is None:
+        raise DataCorrupted("invalid rootfs in image configuration")
+    for created in (config.created, *(entry.created for entry in config.history)):
+        if created is not None and not _is_time(created):
+            raise DataCorrupted(f"invalid image config: {created[:50]!r} is no time (RFC 3339)")
+    if sum(not entry.empty_layer for entry in config.history) > len(config.rootfs.diff_ids):
+        raise DataCorrupted("too many non-empty layers in History section")
+    return config
+
+
+def _is_time(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return _TIME.fullmatch(text) is not None
+
+
 def encode_config(config: ImageConfig) -> bytes:
     """The bytes of a new image's config; their digest is its ID."""
     return msgspec.json.encode(config)
@@ -117,7 +141,7 @@ def encode_config(config: ImageConfig) -> bytes:
 def _normalised(raw: dict[str, Any]) -> dict[str, Any]:
     fields = {key: _without_nulls(value) for key, value in raw.items() if value is not None}
     fields.setdefault("architecture", "")
-    fields.setdefault("os", "linux")
+    fields["os"] = fields.get("os") or "linux"
     fields.setdefault("rootfs", {})
     execution = fields.get("config")
     if isinstance(execution, dict):

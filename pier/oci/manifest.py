@@ -59,6 +59,7 @@ class _Probe(msgspec.Struct, rename="camel"):
     media_type: str | None = None
     manifests: Any = None
     layers: Any = None
+    config: Any = None
     fs_layers: Any = None
 
 
@@ -77,6 +78,7 @@ def parse_manifest(data: bytes, media_type: str | None = None) -> Manifest | Ind
                 f"media type {mediatypes.DOCKER_SCHEMA1[1]!r} is no longer supported: "
                 "rebuild the image and push it with a current client"
             )
+        _unambiguous(probe, kind)
         document = _decode(data, kind)
         _check(document)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, InvalidArgument) as error:
@@ -101,10 +103,20 @@ def _guess(probe: _Probe) -> str:
     return mediatypes.OCI_MANIFEST
 
 
+def _unambiguous(probe: _Probe, kind: str) -> None:
+    """OCI's two kinds in one document would be one image to some and another to others (CVE-2021-41190)."""
+    if kind == mediatypes.OCI_MANIFEST and probe.manifests is not None:
+        raise DataCorrupted("invalid manifest: expected manifest but found index")
+    if kind == mediatypes.OCI_INDEX and (probe.layers is not None or probe.config is not None):
+        raise DataCorrupted("invalid manifest: expected index but found manifest")
+
+
 def _decode(data: bytes, kind: str) -> Manifest | Index:
     if not (mediatypes.is_index(kind) or mediatypes.is_manifest(kind)):
         raise DataCorrupted(f"unknown manifest media type {kind!r}")
-    fields = _without_nulls({**msgspec.json.decode(data), "mediaType": kind})
+    raw = msgspec.json.decode(data)
+    empty: dict[str, Any] = {name: [] for name in ("layers", "manifests") if raw.get(name, ...) is None}
+    fields = _without_nulls({**raw, **empty, "mediaType": kind})
     if mediatypes.is_index(kind):
         return msgspec.convert(fields, Index)
     return msgspec.convert(fields, Manifest)
