@@ -154,7 +154,7 @@ async def _set_user(records: Records, given: Arguments) -> None:
 async def _set_password(records: Records, given: Arguments) -> None:
     if await records.user(given.name) is None:
         raise NotFound(f"no such user: {given.name}")
-    await accounts.set_password(records, given.name, _password(given))
+    await accounts.change_user(records, given.name, password=_password(given))
     print(given.name)
 
 

@@ -67,16 +67,23 @@ async def change_user(
     roles: Mapping[str, str] | None = None,
     disabled: bool | None = None,
     expires: int | None = None,
+    password: str | None = None,
 ) -> User:
-    """``roles`` are added to those that are there; an empty one takes that away. Raises NotFound, InvalidArgument."""
+    """All of it or, with NotFound or InvalidArgument, nothing.
+
+    ``roles`` are added to those that are there; an empty one takes that away. Tokens that were given for the
+    ``password`` before are no good any more.
+    """
     if is_robot(name) and (admin or any(_beyond(name, pattern) for pattern in roles or {})):
         raise InvalidArgument("a robot has a role in its own project only")
     given = roles_of({pattern: role for pattern, role in (roles or {}).items() if role})
+    secret = None if password is None else await hop(None, hash_password, password)
 
     def changed(user: User) -> User:
         kept = {pattern: role for pattern, role in user.projects.items() if pattern not in (roles or {})}
         return msgspec.structs.replace(
             user,
+            secret=user.secret if secret is None else secret,
             admin=user.admin if admin is None else admin,
             projects={**kept, **given},
             disabled=user.disabled if disabled is None else disabled,
@@ -84,12 +91,6 @@ async def change_user(
         )
 
     return await _change(records, name, changed)
-
-
-async def set_password(records: Records, name: str, password: str) -> None:
-    """Tokens that were given for the one before are no good any more. Raises NotFound, InvalidArgument."""
-    secret = await hop(None, hash_password, password)
-    await _change(records, name, lambda user: msgspec.structs.replace(user, secret=secret))
 
 
 async def remove_user(records: Records, name: str) -> None:

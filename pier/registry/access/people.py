@@ -97,9 +97,9 @@ class People:
 
     async def public(self, repository: str) -> bool:
         """Whether whoever asks may pull."""
-        return is_public(self._registry.settings.anonymous_pull, repository) or await self._public.get(
-            names.project(repository)
-        )
+        if is_public(self._registry.settings.anonymous_pull, repository):
+            return True
+        return names.is_repository(repository) and await self._public.get(names.project(repository))
 
     def forget(self) -> None:
         """Ask anew: something was changed here."""

@@ -168,7 +168,7 @@ async def test_refresh_tokens(house: House) -> None:
     async with house.http.post("/token", data={**form, "refresh_token": token}) as answer:
         assert answer.status == 401
     records = await open_records(house.database)
-    await accounts.set_password(records, "bob", "another")
+    await accounts.change_user(records, "bob", password="another")
     await records.stop()
 
     async def is_refused() -> bool:

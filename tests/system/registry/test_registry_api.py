@@ -113,6 +113,22 @@ async def test_only_what_says_that_it_is_json(shared: House) -> None:
         assert answer.status == 400
 
 
+@pytest.mark.parametrize("site, status", [("cross-site", 403), ("same-site", 403), ("same-origin", 404), ("none", 404)])
+async def test_pages_of_other_sites_begin_nothing(site: str, status: int, shared: House) -> None:
+    """A browser that knows the password sends it with whatever any page asks for."""
+    headers = {**basic("root"), "Sec-Fetch-Site": site}
+    async with shared.http.post("/api/v1/builds/none/run", headers=headers) as answer:
+        assert answer.status == status
+    async with shared.http.get("/api/v1/builds", headers=headers) as answer:
+        assert answer.status == 200
+
+
+async def test_a_change_is_made_whole_or_not_at_all(house: House) -> None:
+    status, _ = await house("root", "PATCH", "users/bob", {"disabled": True, "password": "p" * 73})
+    assert status == 400
+    assert (await house("root", "GET", "users/bob"))[1]["disabled"] is False
+
+
 async def test_a_token_does_not_administer(shared: House) -> None:
     async with shared.http.get("/token", headers=basic("root")) as answer:
         token = (await answer.json())["token"]

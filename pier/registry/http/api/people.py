@@ -105,9 +105,8 @@ async def _change(ask: Ask, name: str, changes: _Changes) -> web.StreamResponse:
         roles=changes.roles,
         disabled=changes.disabled,
         expires=changes.expires,
+        password=changes.password,
     )
-    if changes.password is not None:
-        await accounts.set_password(records, name, changes.password)
     ask.note("user change", target=name)
     return document(shown(user))
 

@@ -18,6 +18,10 @@ from pier.registry.upstream.cache import Cache
 
 PREFIX: Final = "/api/v1/"
 SEARCH: Final = "/v1/search"
+_OWN: Final = ("none", "same-origin")
+"""What browsers say (W3C "Fetch Metadata") but for pages of other sites, with which they send a password that they
+remember. Requests without a body need no type of content that a foreign form could not have."""
+
 Handler = Callable[[Ask], Awaitable[web.StreamResponse]]
 Methods = Mapping[str, Handler]
 
@@ -83,6 +87,8 @@ class Api:
         methods, words = where
         if request.method not in methods:
             return wrong_method(methods)
+        if request.method != "GET" and request.headers.get("Sec-Fetch-Site", _OWN[0]) not in _OWN:
+            return _failed(403, "DENIED", "a page of another site asks for it")
         asker = await self._gate.guard.identify(caller)
         request[WHO] = asker.name
         ask = Ask(self._registry, self._gate, request, caller, asker, words, self._cache)
