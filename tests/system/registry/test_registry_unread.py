@@ -4,10 +4,11 @@ import asyncio
 import io
 import json
 import os
+import re
 import socket
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import aiohttp
@@ -84,3 +85,26 @@ async def test_who_reads_nothing_of_an_answer_is_let_go(tmp_path: Path, secure: 
         for client in clients:
             client.close()
     assert "Traceback" not in await asyncio.to_thread(server.log.read_text)
+
+
+def peak(server: PierRegistry) -> int:
+    """Bytes that it has had in memory at once."""
+    found = re.search(r"^VmHWM:\s+(\d+) kB", Path(f"/proc/{server.child.pid}/status").read_text(), re.M)
+    assert found
+    return int(found[1]) << 10
+
+
+async def test_who_asks_without_end_and_reads_nothing(tmp_path: Path) -> None:
+    """Requests that wait for those before them are few: the framework before 3.14.5 kept 750 MB of them."""
+    asked = 1000 * f"GET {NAME}/manifests/none HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+    async with pier_registry(tmp_path, idle_timeout=2, access_log=False) as server:
+        before = await asyncio.to_thread(peak, server)
+        host, _, port = server.host.partition(":")
+        _, writer = await asyncio.open_connection(host, int(port), limit=1)
+        async with asyncio.timeout(60):
+            with suppress(ConnectionError):
+                for _ in range(500):
+                    writer.write(asked)
+                    await writer.drain()
+        assert await asyncio.to_thread(peak, server) < before + (64 << 20)
+        writer.transport.abort()
