@@ -45,6 +45,8 @@ def _run(config: Config) -> int:
     except PierError as error:
         print(f"pierd: {error.message}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:  # while it waits for the daemon before it
+        return 130
     return 0
 
 

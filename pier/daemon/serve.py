@@ -20,6 +20,7 @@ from pier.api.server import Server
 from pier.daemon import instance, reload
 from pier.daemon.config import Config
 from pier.daemon.ending import LONGEST, Ending
+from pier.daemon.instance import Claim
 from pier.daemon.listeners import Listener, open_listeners
 from pier.daemon.notify import notify
 from pier.daemon.wiring import Daemon, wire
@@ -36,14 +37,13 @@ def run(config: Config) -> None:
     _raise_file_limit()
     config.root.mkdir(mode=0o711, parents=True, exist_ok=True)
     config.run.mkdir(mode=0o711, parents=True, exist_ok=True)
-    locks = instance.claim(config.root, config.pidfile)
+    claim = instance.claim(config.root, config.pidfile)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(config))
+            runner.run(_serve(config, claim))
     finally:
         config.pidfile.unlink(missing_ok=True)
-        for descriptor in locks:
-            os.close(descriptor)
+        claim.release()
 
 
 def _raise_file_limit() -> None:
@@ -52,13 +52,18 @@ def _raise_file_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-async def _serve(config: Config) -> None:
+async def _serve(config: Config, claim: Claim) -> None:
     began = time.monotonic()
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="worker"))
     stop = asyncio.Event()
+
+    def leave() -> None:
+        claim.leaving()
+        stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, leave)
     ending = Ending()
     daemon = await wire(config)
     loop.add_signal_handler(signal.SIGHUP, reload.reload, daemon)

@@ -19,6 +19,10 @@ from typing import IO, Any, Final
 Stream = int | IO[Any] | None
 
 DEVNULL: Final = subprocess.DEVNULL
+_KILLED: Final = 1 << (signal.SIGKILL - 1)
+"""In masks of pending signals (proc(5))."""
+_EXITING: Final = 0x4
+"""PF_EXITING, in the kernel's include/linux/sched.h: the flags of stat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,20 @@ def start_time(pid: int) -> int | None:
     except (FileNotFoundError, ProcessLookupError):
         return None
     return int(stat[stat.rindex(b")") + 2 :].split()[19])
+
+
+def ending(pid: int) -> bool:
+    """Whether the process has ended, or cannot help it any more: it was killed, and its threads go one by one."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            stat = file.read()
+        with open(f"/proc/{pid}/status", "rb") as file:
+            pending = [int(line[7:], 16) for line in file if line.startswith((b"SigPnd:", b"ShdPnd:"))]
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    fields = stat[stat.rindex(b")") + 2 :].split()
+    killed = any(mask & _KILLED for mask in pending)
+    return killed or fields[0] in (b"Z", b"X") or bool(int(fields[6]) & _EXITING)
 
 
 def running(pid: int, start: int) -> bool:

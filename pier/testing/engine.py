@@ -102,6 +102,13 @@ class RunningEngine:
         """End the daemon without a chance to say goodbye."""
         self._end(signal.SIGKILL)
 
+    def abandon(self, number: int) -> process.Child:
+        """Signal the daemon and leave its end to the caller: another may be started meanwhile."""
+        child, self._child = self._child, None
+        assert child is not None, "the daemon does not run"
+        child.send_signal(number)
+        return child
+
     def _end(self, number: int) -> int:
         child, self._child = self._child, None
         if child is None:

@@ -5,12 +5,14 @@ import signal
 import socket
 import stat
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from pier.testing.engine import RunningEngine
+from tests.compat.docker_cli import eventually
 from tests.compat.rootfs import busybox_rootfs
 from tests.system.daemon.conftest import pierd, roots
 
@@ -95,6 +97,31 @@ def test_it_stops_at_once_though_clients_wait_and_listen(engine: RunningEngine) 
                 pass
     engine.start()
     assert engine.request("GET", f"/containers/{made}/json")[1]["State"]["Running"] is True
+
+
+def test_one_that_is_ending_is_waited_for(engine: RunningEngine) -> None:
+    """Such as one that deletes a hundred thousand files: its successor must come up all the same."""
+    before = engine.abandon(signal.SIGTERM)
+    eventually(lambda: "stopping; containers go on running" in engine.log_tail())
+    before.send_signal(signal.SIGSTOP)
+    with ThreadPoolExecutor() as pool:
+        try:
+            starting = pool.submit(engine.start)
+            eventually(lambda: "waiting for the daemon before this one to end" in engine.log_tail())
+        finally:
+            before.send_signal(signal.SIGCONT)
+        assert before.wait_sync(60) == 0
+        starting.result()
+    assert engine.request("GET", "/_ping") == (200, b"OK")
+    assert int((engine.run / "pierd.pid").read_text()) == engine.pid
+
+
+def test_one_that_was_killed_is_waited_for(engine: RunningEngine) -> None:
+    """Its threads may be busy in the kernel for a while; its lock goes with the last of them."""
+    for _ in range(5):
+        before = engine.abandon(signal.SIGKILL)
+        engine.start()
+        assert before.wait_sync(60) == -signal.SIGKILL
 
 
 def test_a_second_daemon_on_the_same_root_is_refused(engine: RunningEngine, tmp_path: Path) -> None:

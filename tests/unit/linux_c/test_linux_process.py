@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pier.linux.process import pidfd_open_same, pidfd_wait, run, run_sync, running, spawn, start_time
+from pier.linux.process import ending, pidfd_open_same, pidfd_wait, run, run_sync, running, spawn, start_time
 from pier.linux.sealed import sealed_copy
 
 
@@ -105,3 +105,12 @@ def test_a_sealed_copy_runs_and_cannot_be_changed() -> None:
     with pytest.raises(OSError, match="not permitted"):
         os.write(descriptor, b"x")
     os.close(descriptor)
+
+
+async def test_what_was_killed_is_ending() -> None:
+    child = await spawn(["sleep", "100"])
+    assert not ending(child.pid)
+    child.send_signal(signal.SIGKILL)
+    assert ending(child.pid)
+    await child.wait()
+    assert ending(child.pid)
