@@ -4,7 +4,7 @@ A field is ``name = …`` in the file, ``PIER_REGISTRY_NAME`` in the environment
 dashes there). Its description is what ``--help`` and the manual say of it.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -12,9 +12,18 @@ from msgspec import Meta
 Count = Annotated[int, Meta(ge=0)]
 Positive = Annotated[int, Meta(ge=1)]
 Texts = tuple[str, ...]
+_UNSHOWN: Final = frozenset({"password", "git_password", "secret", "args", "url", "database", "storage"})
 
 
-class Webhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Table(msgspec.Struct, frozen=True):
+    """What may be secret is not in its ``repr``, so that no line of a log and no traceback shows it."""
+
+    def __repr__(self) -> str:
+        shown = (f"{name}={getattr(self, name)!r}" for name in self.__struct_fields__ if name not in _UNSHOWN)
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+class Webhook(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[[webhook]]``: who is told of pushes and deletions. ``names``: globs of repositories."""
 
     name: str
@@ -24,7 +33,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     events: tuple[Literal["push", "delete"], ...] = ("push", "delete")
 
 
-class Remote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Remote(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Another registry. A path in ``url`` goes before the names of repositories there.
 
     ``insecure``: it may show any certificate. Others than the system's authorities are in ``/etc/docker/certs.d``.
@@ -52,7 +61,7 @@ class Upstream(Remote, frozen=True, kw_only=True, forbid_unknown_fields=True):
     library: bool = False
 
 
-class Replication(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Replication(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[[replication]]``: what is copied to another registry (push) or from one (pull).
 
     ``names`` are globs of repositories where they come from, ``tags`` of tags; ``!`` before one leaves out. ``prefix``
@@ -74,7 +83,7 @@ class Replication(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     referrers: bool = True
 
 
-class Base(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Base(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[[build.bases]]``: a registry (``ghcr.io``, ``docker.io``, ``HOST:PORT``) whose images a build begins from."""
 
     registry: Annotated[str, Meta(pattern=r"^[A-Za-z0-9.-]+(:\d{1,5})?$")]
@@ -83,7 +92,7 @@ class Base(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     password_file: str = ""
 
 
-class Build(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Build(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[[build]]``: an image of a Git repository, made by ``engine`` when ``POST /hooks/NAME`` says that it changed.
 
     ``branch`` and ``git_tags`` are globs of what is built when it is pushed. ``tags`` name the image: ``{sha}``,
@@ -132,7 +141,7 @@ class Build(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     timeout: Positive = 3600
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Settings(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Seconds and bytes, where nothing else is said."""
 
     root: Annotated[str, Meta(description="Folder of the database and the blobs")] = "/var/lib/pier-registry"

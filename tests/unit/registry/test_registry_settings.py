@@ -54,3 +54,29 @@ def test_every_setting_says_what_it_is_for() -> None:
 def test_the_manual_has_them_all() -> None:
     """``python -m pier.registry.reference`` prints the table."""
     assert table() in (Path(__file__).resolve().parents[3] / "docs/user/registry.md").read_text()
+
+
+def test_no_secret_is_shown(tmp_path: Path) -> None:
+    file = tmp_path / "registry.toml"
+    file.write_text(
+        """
+        database = "postgresql://me:hidden@db/registry"
+        storage = "s3://bucket/prefix?secret_key=hidden"
+        webhook = [{name = "chat", url = "https://chat.example/hidden", secret = "hidden"}]
+        upstream = [{name = "hub", url = "https://docker.io", username = "me", password = "hidden"}]
+        replication = [{name = "copy", direction = "push", remote = {url = "https://x", password = "hidden"}}]
+
+        [[build]]
+        name = "app"
+        repository = "https://git.example/app.git"
+        image = "team/app"
+        secret = "hidden"
+        git_password = "hidden"
+        args = {TOKEN = "hidden"}
+        bases = [{registry = "ghcr.io", username = "me", password = "hidden"}]
+        """
+    )
+    found = load([], {"PIER_REGISTRY_CONFIG": str(file)})
+    assert found.build[0].bases[0].password == found.replication[0].remote.password == "hidden"
+    assert "ghcr.io" in repr(found)
+    assert "hidden" not in repr(found)
