@@ -10,7 +10,7 @@ import pytest
 from tests.compat.conftest import IMAGE
 from tests.compat.docker_cli import Docker, eventually
 
-FAST = ("--health-interval", "200ms", "--health-timeout", "10s", "--health-retries", "1")
+FAST = ("--health-interval", "200ms", "--health-timeout", "60s", "--health-retries", "1")
 
 
 def health(cli: Docker, name: str) -> Any:

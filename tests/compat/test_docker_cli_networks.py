@@ -28,7 +28,7 @@ def shell(cli: Docker, script: str, *flags: str) -> str:
 def fetch(address: str, port: int) -> str:
     """The body of ``GET /`` at an address of this host; empty while nobody answers."""
     try:
-        with socket.create_connection((address, port), timeout=10) as connection:
+        with socket.create_connection((address, port), timeout=60) as connection:
             connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
             with closing(connection.makefile("rb")) as stream:
                 return stream.read().rpartition(b"\r\n\r\n")[2].decode()

@@ -15,7 +15,7 @@ MS = 1_000_000
 
 def check(*test: str, **more: int) -> dict[str, Any]:
     """A Healthcheck of the API that is probed every 50 ms; the times in milliseconds."""
-    times = {"Interval": 50, "Timeout": 5000} | more
+    times = {"Interval": 50, "Timeout": 60_000} | more
     retries = times.pop("Retries", 1)
     return {"Test": list(test), "Retries": retries} | {name: value * MS for name, value in times.items()}
 

@@ -121,7 +121,7 @@ async def test_stop_uses_the_signal_then_insists(box: Box) -> None:
     for signal, code in (("", 7), ("SIGUSR1", 8)):
         container_id = await box.start("sh", "-c", trap)
         await box.until_said(container_id, "ready")
-        await stop.stop(box.deps, container_id, timeout=10, signal=signal)
+        await stop.stop(box.deps, container_id, timeout=60, signal=signal)
         assert box.deps.registry.find(container_id).record.state.exit_code == code
     stubborn = await box.start("sleep", "1000")
     await stop.stop(box.deps, stubborn, timeout=0)

@@ -48,9 +48,9 @@ def test_tcp_with_mutual_tls(tmp_path: Path, client: ssl.SSLContext) -> None:
         engine.start()
         assert engine.request("GET", "/_ping")[0] == 200
         with pytest.raises((ssl.SSLError, ConnectionError)):
-            ping(http.client.HTTPSConnection("127.0.0.1", port, context=client, timeout=10))
+            ping(http.client.HTTPSConnection("127.0.0.1", port, context=client, timeout=60))
         client.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
-        assert ping(http.client.HTTPSConnection("127.0.0.1", port, context=client, timeout=10)) == b"OK"
+        assert ping(http.client.HTTPSConnection("127.0.0.1", port, context=client, timeout=60)) == b"OK"
         assert engine.request("GET", "/info")[1]["Warnings"] is None
     finally:
         engine.remove_everything()
@@ -61,7 +61,7 @@ def test_plain_tcp_for_who_insists(tmp_path: Path) -> None:
     engine = RunningEngine(tmp_path, ["-H", f"tcp://127.0.0.1:{port}", "--allow-insecure-tcp"])
     try:
         engine.start()
-        assert ping(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) == b"OK"
+        assert ping(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) == b"OK"
         assert "without client certificates" in str(engine.request("GET", "/info")[1]["Warnings"])
     finally:
         engine.remove_everything()
@@ -88,7 +88,7 @@ def test_sockets_from_a_service_manager(tmp_path: Path) -> None:
             )
         try:
             assert manager.recv(100) == b"READY=1", engine.log_tail()
-            connection = http.client.HTTPConnection("localhost", timeout=10)
+            connection = http.client.HTTPConnection("localhost", timeout=60)
             connection.sock = socket.socket(socket.AF_UNIX)
             connection.sock.connect(str(path))
             assert ping(connection) == b"OK"
