@@ -19,6 +19,7 @@ BUILD = Command(
         *WHERE,
         Flag("ref", "string", "What to build: refs/heads/NAME or refs/tags/NAME (default: the settings' branch)"),
         Flag("commit", "string", "Build this commit of it, by its whole number"),
+        Flag("cancel", "bool", "End the builds of NAME that wait or go on, and print their IDs"),
         Flag("detach", "bool", "Print the run's ID and do not wait for its end", short="d"),
     ),
     maximum=1,

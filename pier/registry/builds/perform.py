@@ -11,11 +11,12 @@ import msgspec
 
 from pier.errors import PierError
 from pier.log import Logger
+from pier.registry.builds.cancel import unless_cancelled
 from pier.registry.builds.failed import BuildFailed
 from pier.registry.builds.making import Making
 from pier.registry.builds.rooms import sweep
 from pier.registry.builds.runlog import RunLog
-from pier.registry.builds.tasks import FAMILY, Task, alone, is_old, replaced, run_of, task_of
+from pier.registry.builds.tasks import FAMILY, alone, is_old, replaced, run_of, task_of
 from pier.registry.builds.tokens import Tokens
 from pier.registry.deps import Registry
 from pier.registry.jobs import Kind, Worker
@@ -60,15 +61,16 @@ class Builds:
             if await is_old(records, run):
                 await records.put_run(replaced(run, self._registry.now()))
                 return
-            await self._attempt(rule, task_of(job), run)
+            await self._attempt(rule, job, run)
 
-    async def _attempt(self, rule: Build, task: Task, run: Run) -> None:
+    async def _attempt(self, rule: Build, job: Job, run: Run) -> None:
         log = RunLog()
         run = msgspec.structs.replace(run, state="running", started=self._registry.now(), note="")
         _log.info("a build begins", name=rule.name, subject=run.subject, run=run.id)
         try:
             async with self._noting(run, log), asyncio.timeout(rule.timeout):
-                names = await Making(self._registry, rule, run.id, self._tokens, log.add).make(task)
+                making = Making(self._registry, rule, run.id, self._tokens, log.add)
+                names = await unless_cancelled(self._registry.records, job, making.make(task_of(job)))
         except BuildFailed as error:
             await self._end(run, log, "failed", error.message)
         except TimeoutError:

@@ -42,6 +42,7 @@ TABLE: Final[Mapping[str, Methods]] = {
     "jobs": {"GET": jobs.jobs},
     "runs": {"GET": jobs.runs},
     "runs/*": {"GET": jobs.run},
+    "runs/*/cancel": {"POST": builds.cancel},
     "replications": {"GET": jobs.replications},
     "replications/*/run": {"POST": jobs.replicate},
     "builds": {"GET": builds.builds},
