@@ -1,7 +1,7 @@
 """``pier registry user|robot|project``: people and rights, changed in the database itself, on the registry's host.
 
-Passwords come from a prompt or from standard input, never from the command line. Instances that run see a change
-within two seconds.
+Projects' verbs are in :mod:`pier.daemon.registryprojects`. Passwords come from a prompt or from standard input, never
+from the command line. Instances that run see a change within two seconds.
 """
 
 import argparse
@@ -11,19 +11,18 @@ import os
 import pwd
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
-from pier.daemon.registryruns import opened
+from pier.daemon import registryprojects
+from pier.daemon.registryruns import opened, show_table
 from pier.errors import InvalidArgument, NotFound, PierError
 from pier.metadata.registry.opening import open_records
 from pier.registry.access import accounts
 from pier.registry.access.audit import Audit
 from pier.registry.configuration import load
-from pier.registry.model import Project, Rule, User
+from pier.registry.model import User
 from pier.registry.records import Records
 
 _DAY: Final = 86400
@@ -194,7 +193,7 @@ async def _remove_robot(records: Records, given: Arguments) -> None:
 async def _list_users(records: Records, given: Arguments) -> None:
     robots = given.noun == "robot"
     found = [user for user in await records.users() if accounts.is_robot(user.name) == robots]
-    _table(("NAME", "ROLES", "STATE", "EXPIRES"), (_row(user) for user in found))
+    show_table([("NAME", "ROLES", "STATE", "EXPIRES"), *map(_row, found)])
 
 
 def _row(user: User) -> tuple[str, ...]:
@@ -203,71 +202,11 @@ def _row(user: User) -> tuple[str, ...]:
     return user.name, " ".join(["admin"] * user.admin + roles), state, _day(user.expires)
 
 
-async def _put_project(records: Records, given: Arguments) -> None:
-    known = await records.project(given.name)
-    if given.verb == "set" and known is None and given.name not in await records.usage(given.name):
-        raise NotFound(f"no such project: {given.name}")
-    project = known or Project(name=given.name)
-    changes = {name: getattr(given, name) for name in ("public", "quota") if getattr(given, name) is not None}
-    if given.immutable is not None:
-        changes["immutable"] = tuple(each for each in given.immutable if each)
-    if given.keep is not None or given.untagged is not None:
-        changes["retention"] = _retention(given)
-    elif given.days is not None:
-        raise InvalidArgument("--days goes with --keep PATTERN=NUMBER or --untagged")
-    await accounts.put_project(records, known, msgspec.structs.replace(project, **changes), _now())
-    print(given.name)
-
-
-def _retention(given: Arguments) -> tuple[Rule, ...]:
-    """``PATTERN=N`` keeps the newest N tags that match, and all that are younger than ``--days``."""
-    words = [word.rpartition("=") for word in given.keep or () if word]
-    if any(not (pattern and number.isdigit()) for pattern, _, number in words):
-        raise InvalidArgument("--keep takes PATTERN=NUMBER")
-    days = given.days or 0
-    rules = [Rule(pattern=pattern, keep=int(number), days=days) for pattern, _, number in words]
-    return (*rules, Rule(untagged=True, days=days)) if given.untagged else tuple(rules)
-
-
-async def _remove_project(records: Records, given: Arguments) -> None:
-    if await records.project(given.name) is None:
-        raise NotFound(f"no such project: {given.name}")
-    await records.delete_project(given.name)
-    print(given.name)
-
-
-async def _list_projects(records: Records, given: Arguments) -> None:
-    used = await records.usage()
-    known = {project.name: project for project in await records.projects()}
-    rows = []
-    for name in sorted(known.keys() | used.keys()):
-        project = known.get(name, Project(name=name))
-        quota = str(project.quota) if project.quota else ""
-        kind = "public" if project.public else "private"
-        rules = " ".join(map(_kept, project.retention))
-        rows.append((name, kind, str(used.get(name, 0)), quota, " ".join(project.immutable), rules))
-    _table(("NAME", "PULL", "BYTES", "QUOTA", "IMMUTABLE", "KEEP"), rows)
-
-
-def _kept(rule: Rule) -> str:
-    """``team/web*:pr-*=5,14d``: the newest five, and what is younger than that."""
-    what = "untagged" if rule.untagged else f"{rule.pattern}={rule.keep}"
-    where = f"{rule.repositories}:" if rule.repositories != "*" else ""
-    return f"{where}{what},{rule.days}d" if rule.days else f"{where}{what}"
-
-
 def _day(epoch: int) -> str:
     return time.strftime("%Y-%m-%d", time.gmtime(epoch)) if epoch else ""
 
 
-def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
-    lines = [heads, *rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
-    for line in lines:
-        print("   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
-
-
-_VERBS: Final[dict[str, dict[str, Work]]] = {
+_VERBS: Final[Mapping[str, Mapping[str, Work]]] = {
     "user": {
         "add": _add_user,
         "set": _set_user,
@@ -276,7 +215,7 @@ _VERBS: Final[dict[str, dict[str, Work]]] = {
         "ls": _list_users,
     },
     "robot": {"add": _add_robot, "set": _set_robot, "rm": _remove_robot, "ls": _list_users},
-    "project": {"add": _put_project, "set": _put_project, "rm": _remove_project, "ls": _list_projects},
+    "project": registryprojects.VERBS,
 }
 
 
