@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pier.daemon.registryruns import last_of, opened, run_command, settings_of, show_table, watch
 from pier.errors import NotFound
 from pier.registry.records import Records
+from pier.registry.replication.rules import when
 from pier.registry.replication.tasks import FAMILY, begin
 from pier.registry.settings import Replication, Settings
 
@@ -45,10 +46,10 @@ def _rule(settings: Settings, name: str) -> Replication:
 
 
 async def _list(records: Records, settings: Settings) -> None:
-    lines = [("NAME", "DIRECTION", "URL", "LAST", "STATE", "RESULT")]
+    lines = [("NAME", "DIRECTION", "URL", "WHEN", "LAST", "STATE", "RESULT")]
     for rule in settings.replication:
         last = next(iter(await records.runs(FAMILY, rule.name, 1)), None)
-        lines.append((rule.name, rule.direction, rule.remote.url, *last_of(last)))
+        lines.append((rule.name, rule.direction, rule.remote.url, when(rule), *last_of(last)))
     show_table(lines)
 
 

@@ -62,5 +62,6 @@ def credentials(remote: Remote) -> Credentials | None:
         try:
             password = Path(remote.password_file).read_text().strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise InvalidArgument(f"cannot read the password in {remote.password_file}: {error}") from error
+            why = (error.strerror or "").lower() if isinstance(error, OSError) else "it is no text"
+            raise InvalidArgument(f"cannot read the password in {remote.password_file}: {why}") from error
     return Credentials(remote.username, password)

@@ -113,6 +113,6 @@ class Registries:
             delay = pause(self.settings, attempt, answer.headers.get("Retry-After", ""))
             if attempt == last or delay > self.settings.longest_delay:
                 raise refusal(answer.status, body).error()
-            _log.info("registry is busy", registry=endpoint.host, status=answer.status, wait=delay)
+            _log.info("registry is busy", registry=endpoint.host, status=answer.status, wait=round(delay, 1))
             await asyncio.sleep(delay)
         return []

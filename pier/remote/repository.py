@@ -103,7 +103,7 @@ class Repository:
                 delay = pause(self.settings, attempt, asked)
                 if not is_temporary(answer.status) or attempt == last or delay > self.settings.longest_delay:
                     raise problem.error(retry_after(asked))
-                _log.info("registry is busy", registry=self.endpoint.host, status=answer.status, wait=delay)
+                _log.info("registry is busy", registry=self.endpoint.host, status=answer.status, wait=round(delay, 1))
             await asyncio.sleep(delay)
         raise AssertionError("unreachable: the last attempt returns or raises")
 

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from pier.errors import InvalidArgument, PierError, Unavailable
+from pier.log import Logger
 from pier.oci.digest import Digest
 from pier.registry.deps import Registry
 from pier.registry.happenings import Happening
@@ -26,6 +27,7 @@ from pier.registry.settings import Replication
 from pier.registry.threads import unbroken
 from pier.remote.settings import Settings as ClientSettings
 
+_log: Final = Logger("pier.registry")
 _AT_ONCE: Final = 3
 _LONGEST_PAUSE: Final = 600
 _ATTEMPTS: Final = 150
@@ -74,12 +76,17 @@ class Replications:
             raise
         except PierError as error:
             report.line(f"put off: {error.message}")
+            if not job.attempts:
+                _log.warning("a replication is put off", name=rule.name, what=task.subject, reason=error.message)
             await report.end("queued", f"{report.note}; put off: {error.message}")
             raise
         except Exception as error:
             await report.end("queued", f"internal error: {error}")
             raise
-        await report.end("failed" if report.failed else "done")
+        state = "failed" if report.failed else "done"
+        await report.end(state)
+        if not task.repository or report.deleted or report.copied:
+            _log.info("a replication ended", name=rule.name, what=task.subject, state=state, result=report.note)
 
     async def _copy(self, rule: Replication, task: Task, copier: Copier) -> None:
         try:

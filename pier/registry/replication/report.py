@@ -50,7 +50,7 @@ class Report:
 
     def line(self, text: str) -> None:
         """Add to the log."""
-        at = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(self._registry.now()))
+        at = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(self._registry.now()))
         log = f"{self.run.log}{at} {text}\n"
         if len(log) > _LONGEST:
             log = log[log.index("\n", len(log) - _LONGEST) + 1 :]

@@ -54,14 +54,27 @@ def follows(rule: Replication, happening: Happening, rules: Iterable[Replication
     return not any(author(each) == happening.by and each.remote.url == rule.remote.url for each in rules)
 
 
+def when(rule: Replication) -> str:
+    """For people: what lets it be done."""
+    pushes = ["push"] if rule.direction == "push" and rule.on_push else []
+    every = [f"every {rule.every} s"] if rule.every else []
+    at = [f"at {rule.at}"] if rule.at else []
+    return ", ".join(pushes + every + at) or "by hand"
+
+
 def due(rule: Replication, last: datetime | None, now: datetime) -> bool:
-    """Whether all of it is to be done by the clock. ``last``: when it was that before (None: never)."""
+    """Whether all of it is to be done by the clock. ``last``: when it was that before (None: never).
+
+    Both are aware of the zone that the clock shows. ``at`` is what that shows: once a day also where a day has an hour
+    twice, or where the moment falls into an hour that it has not.
+    """
     if rule.every and (last is None or now - last >= timedelta(seconds=rule.every)):
         return True
     if not rule.at:
         return False
     hour, _, minute = rule.at.partition(":")
-    moment = now.replace(hour=int(hour), minute=int(minute), second=0, microsecond=0)
-    if moment > now:
+    shown = now.replace(tzinfo=None)
+    moment = shown.replace(hour=int(hour), minute=int(minute), second=0, microsecond=0)
+    if moment > shown:
         moment -= timedelta(days=1)
-    return last is not None and last < moment
+    return last is not None and last.replace(tzinfo=None) < moment

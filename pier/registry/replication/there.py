@@ -1,6 +1,7 @@
 """Another registry as a side of a replication."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import msgspec
@@ -10,6 +11,7 @@ from pier.oci.digest import Digest, is_digest
 from pier.oci.manifest import MAX_MANIFEST_BYTES, Descriptor
 from pier.oci.mediatypes import OCI_INDEX
 from pier.oci.reference import Reference as Name
+from pier.registry.doubts import doubt
 from pier.registry.model import Manifest, Reference
 from pier.registry.names import is_repository, is_tag
 from pier.registry.remotes import Remotes
@@ -53,6 +55,8 @@ class There:
         try:
             found = await catalogue(repository)
         except (NotFound, Forbidden, Unauthorized, Unsupported) as error:
+            if isinstance(error, Unauthorized) and (reason := await doubt(self._remotes, self._rule.remote)):
+                raise Unauthorized(reason) from error
             raise Unsupported(f"{_NO_LIST}: {error.message}") from error
         prefix = f"{repository.endpoint.prefix}/" if repository.endpoint.prefix else ""
         names = [each.removeprefix(prefix) for each in found if each.startswith(prefix)]
@@ -63,10 +67,12 @@ class There:
         return self._tags[name]
 
     async def digest(self, name: str, reference: str) -> Digest | None:
-        return await fetch.manifest_digest(self._of(name), self._named(name, reference))
+        with _as_denied():
+            return await fetch.manifest_digest(self._of(name), self._named(name, reference))
 
     async def manifest(self, name: str, reference: str) -> Found:
-        found = await fetch.manifest(self._of(name), self._named(name, reference))
+        with _as_denied():
+            found = await fetch.manifest(self._of(name), self._named(name, reference))
         return Found(found.digest, found.data, found.media_type)
 
     def _named(self, name: str, reference: str) -> Name:
@@ -140,6 +146,17 @@ class There:
 
     async def delete(self, name: str, tag: str) -> bool:
         return await remove_tag(self._of(name), tag)
+
+
+@contextmanager
+def _as_denied() -> Iterator[None]:
+    """What is refused is that, and not merely lacking: a pull's wording speaks of pulls, and of ``docker login``."""
+    try:
+        yield
+    except NotFound as error:
+        if isinstance(error.__cause__, Forbidden):
+            raise error.__cause__ from error
+        raise
 
 
 def _descriptor(blob: Reference) -> Descriptor:

@@ -11,12 +11,12 @@ from pier.log import Logger
 from pier.oci.digest import Digest
 from pier.oci.manifest import Descriptor
 from pier.oci.reference import Reference
+from pier.registry.doubts import doubt
 from pier.registry.manifests import document
 from pier.registry.model import Cached
 from pier.registry.refusals import Code, Refusal
 from pier.registry.remotes import AGENT, Remotes, credentials
 from pier.registry.settings import Upstream
-from pier.registry.upstream.doubts import doubt
 from pier.registry.upstream.places import Place
 from pier.remote import fetch, referrers
 from pier.remote.repository import Repository, Request

@@ -78,7 +78,7 @@ class Download:
         try:
             async with turn(self._registry, self.wanted.repository, upload.id, None) as session:
                 await self._open(session)
-                await session.take(self._arriving(session.upload.offset))
+                await session.take(self._arriving(session.upload.offset), self.size - session.upload.offset)
                 self.blob = await complete(session, self.wanted.digest, holder)
                 self._wake()
             return self.blob

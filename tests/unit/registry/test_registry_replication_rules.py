@@ -1,6 +1,7 @@
 """Which names and tags a replication is about, and when it is due."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -104,3 +105,34 @@ def test_what_follows_from_a_push(of_rule: dict[str, object], of_happening: dict
 )
 def test_when_it_is_due(of_rule: dict[str, object], last: timedelta | None, is_due: bool) -> None:
     assert due(rule(**of_rule), NOON - last if last is not None else None, NOON) is is_due
+
+
+@pytest.mark.parametrize(
+    ("at", "day"),
+    [
+        ("01:30", datetime(2026, 10, 25, tzinfo=UTC)),
+        ("02:30", datetime(2026, 10, 25, tzinfo=UTC)),
+        ("03:00", datetime(2026, 10, 25, tzinfo=UTC)),
+        ("01:30", datetime(2026, 3, 29, tzinfo=UTC)),
+        ("02:30", datetime(2026, 3, 29, tzinfo=UTC)),
+        ("03:00", datetime(2026, 3, 29, tzinfo=UTC)),
+        ("00:00", datetime(2026, 11, 21, tzinfo=UTC)),
+        ("23:59", datetime(2026, 11, 21, tzinfo=UTC)),
+    ],
+)
+def test_once_a_day_also_when_the_clocks_change(at: str, day: datetime) -> None:
+    """In Berlin 02:30 comes twice on 25 October, and not at all on 29 March. The registry looks every few seconds."""
+
+    def local(moment: datetime) -> datetime:
+        """As ``astimezone()`` gives it: with the offset of then."""
+        offset = moment.astimezone(ZoneInfo("Europe/Berlin")).utcoffset()
+        assert offset is not None
+        return moment.astimezone(timezone(offset))
+
+    last, due_at = day - timedelta(hours=6), []
+    for minute in range(-180, 21 * 60):
+        now = day + timedelta(minutes=minute, seconds=3)
+        if due(rule(at=at), local(last), local(now)):
+            last = now
+            due_at.append(now)
+    assert len(due_at) == 1, due_at

@@ -15,11 +15,14 @@ _MOST: Final = 1000
 
 
 async def jobs(ask: Ask) -> web.StreamResponse:
-    """Those that wait or go on; what they are about may be secret, and is not shown. ``?kind=`` is a whole kind."""
+    """Those that wait or go on; what they are about may be secret, and is not shown.
+
+    ``?kind=`` is a whole kind (``replication/NAME``), or what goes before its slash.
+    """
     ask.administer()
     kind = ask.query("kind")
-    found = await ask.registry.records.jobs((kind,) if kind else ())
-    return document([_job(each) for each in found])
+    found = await ask.registry.records.jobs(() if "/" not in kind else (kind,))
+    return document([_job(each) for each in found if kind in ("", each.kind, each.kind.partition("/")[0])])
 
 
 def _job(job: Job) -> dict[str, Any]:
@@ -85,6 +88,10 @@ async def _rule(ask: Ask, rule: Replication) -> dict[str, Any]:
         "url": rule.remote.url,
         "names": rule.names,
         "tags": rule.tags,
+        "prefix": rule.prefix,
+        "on_push": rule.direction == "push" and rule.on_push,
+        "every": rule.every,
+        "at": rule.at,
         "last": _run(last[0]) if last else None,
     }
 

@@ -1,17 +1,17 @@
-"""An upstream says no. That is about what was asked for, unless it is no registry just now, or does not take us."""
+"""Another registry says no. That is about what was asked for, unless it is none just now, or does not take us."""
 
 from http import HTTPStatus
 from typing import Final
 
 from pier.errors import PierError, Unauthorized
 from pier.registry.remotes import Remotes
-from pier.registry.settings import Upstream
+from pier.registry.settings import Remote
 from pier.remote.repository import Repository, Request
 
 _OURS: Final = "it refuses our name and password"
 
 
-async def doubt(remotes: Remotes, upstream: Upstream) -> str:
+async def doubt(remotes: Remotes, remote: Remote) -> str:
     """Why its refusals say nothing of what it has; empty where they do.
 
     A proxy before it answers 404 while the registry is down, a firewall 403; and a password that ran out would let
@@ -19,7 +19,7 @@ async def doubt(remotes: Remotes, upstream: Upstream) -> str:
     asks.
     """
     try:
-        return await _doubt(remotes.registry(upstream), bool(upstream.username))
+        return await _doubt(remotes.registry(remote), bool(remote.username))
     except PierError as error:
         return error.message
 
