@@ -55,12 +55,22 @@ def _check_docker(config: str) -> None:
 
 def check_types(manifest: Manifest) -> None:
     """Charts, signatures and other artifacts are no images. Raises Unsupported."""
-    for media_type in (manifest.config.media_type, *(layer.media_type for layer in manifest.layers)):
-        if not _is_of_images(media_type.lower()):
+    for media_type in _types(manifest):
+        if not _is_of_images(media_type):
             raise Unsupported(f"unsupported media type {media_type[:200]}")
 
 
+def is_image(manifest: Manifest) -> bool:
+    """What :func:`check_types` demands."""
+    return all(map(_is_of_images, _types(manifest)))
+
+
+def _types(manifest: Manifest) -> list[str]:
+    return [manifest.config.media_type, *(layer.media_type for layer in manifest.layers)]
+
+
 def _is_of_images(media_type: str) -> bool:
+    media_type = media_type.lower()
     return media_type in _OF_OLD_IMAGES or any(
         media_type == family or media_type.startswith(family + ".") for family in _OF_IMAGES
     )

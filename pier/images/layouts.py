@@ -8,7 +8,8 @@ from typing import Final
 
 import msgspec
 
-from pier.errors import DataCorrupted, InvalidArgument, PierError
+from pier.errors import DataCorrupted, InvalidArgument, PierError, Unsupported
+from pier.images.acceptance import is_image
 from pier.images.choose import acceptable
 from pier.images.staging import StagedLayer, Staging
 from pier.oci.digest import Digest, is_digest
@@ -74,18 +75,29 @@ def _from_docker(staging: Staging, item: _Item) -> Described:
         raise DataCorrupted(f"invalid manifest.json: the archive has no {item.config!r}")
     parsed = parse_image(config)
     names = item.layers or []
-    expected = len(parsed.rootfs.diff_ids)
-    if len(names) != expected:
-        raise DataCorrupted(f"invalid manifest, layers length mismatch: expected {expected}, got {len(names)}")
+    if parsed.os != "linux":
+        raise Unsupported(f"cannot load {parsed.os} image on linux")
+    _same_length(names, parsed)
     layers = tuple(
         _layer(staging, staging.layer(name), diff_id, name)
         for name, diff_id in zip(names, parsed.rootfs.diff_ids, strict=True)
     )
-    references = tuple(parse_reference(tag).with_default_tag() for tag in item.repo_tags or [])
-    if any(reference.tag is None for reference in references):
-        raise InvalidArgument("invalid tag in manifest.json: a digest is no tag")
+    references = tuple(map(_tag, item.repo_tags or []))
     parent = Digest(item.parent) if item.parent and is_digest(item.parent) else None
     return Described(config, parsed, _checked(parsed, layers), (), references, parent)
+
+
+def _same_length(layers: Sequence[object], config: ImageConfig) -> None:
+    found = len(config.rootfs.diff_ids)
+    if len(layers) != found:
+        raise DataCorrupted(f"invalid manifest, layers length mismatch: expected {len(layers)}, got {found}")
+
+
+def _tag(text: str) -> Reference:
+    reference = parse_reference(text)
+    if reference.tag is None or reference.digest is not None:
+        raise InvalidArgument(f'invalid tag "{text}"')
+    return reference
 
 
 def _layer(staging: Staging, layer: StagedLayer | None, diff_id: Digest, name: str) -> StagedLayer:
@@ -155,6 +167,8 @@ def _image(staging: Staging, descriptor: Descriptor, wanted: Sequence[Platform],
         return None
     document = parse_manifest(data, descriptor.media_type)
     if isinstance(document, Manifest):
+        if not is_image(document):
+            return None
         return _from_manifest(staging, document, descriptor, data)
     for platform in wanted:
         for inner in document.manifests:
@@ -172,11 +186,7 @@ def _from_manifest(staging: Staging, manifest: Manifest, descriptor: Descriptor,
     if config is None:
         raise DataCorrupted(f"the archive has no blob {manifest.config.digest}")
     parsed = parse_image(config)
-    expected = len(parsed.rootfs.diff_ids)
-    if len(manifest.layers) != expected:
-        raise DataCorrupted(
-            f"invalid manifest, layers length mismatch: expected {expected}, got {len(manifest.layers)}"
-        )
+    _same_length(manifest.layers, parsed)
     layers = tuple(
         _layer(staging, staging.layer_blob(each.digest), diff_id, each.digest)
         for each, diff_id in zip(manifest.layers, parsed.rootfs.diff_ids, strict=True)

@@ -77,6 +77,9 @@ def test_save_several(cli: Docker, tag: str, tmp_path: Path) -> None:
     assert f"No such image: {tag}gone" in cli.fails("save", "-o", str(tmp_path / "none.tar"), tag + "gone")
 
 
+DIGESTED = "broken@sha256:" + "1" * 64
+
+
 def broken_archives() -> list[tuple[str, bytes, str]]:
     good = docker_archive(ImageParts(), "broken:1")
     config = ImageParts([file_layer({"never": b"stored"})]).image_config()
@@ -96,6 +99,10 @@ def broken_archives() -> list[tuple[str, bytes, str]]:
         ("empty", pack([]), ""),
         ("no layer", no_layer, "gone/layer.tar"),
         ("wrong digest", lying, "invalid"),
+        ("another system", good.replace(b'"os": "linux"', b'"os": "plan9"'), "cannot load plan9 image on linux"),
+        ("no tag", docker_archive(ImageParts(), "broken"), 'invalid tag "broken"'),
+        ("a tag and a digest", docker_archive(ImageParts(), DIGESTED), f'invalid tag "{DIGESTED}"'),
+        ("layers of none", good.replace(b'["0/layer.tar"]', b"[]             "), "expected 0, got 1"),
     ]
 
 

@@ -28,6 +28,7 @@ MIDDLE = tar(entry("data", os.urandom(400_000)))
 TOP = tar(entry("etc/.wh.name"), entry("top", b"top"))
 SAVED = Saved([BASE, MIDDLE, TOP], ["x:1", "localhost:5000/y:2"])
 OCI_GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
+OCI_CONFIG, HELM = "application/vnd.oci.image.config.v1+json", "application/vnd.cncf.helm.config.v1+json"
 
 
 async def load(images: Images, data: bytes, told: Told | None = None) -> list[Image]:
@@ -198,16 +199,16 @@ async def test_a_layer_claims_to_be_here(images: Images) -> None:
 
 
 async def test_an_index_of_platforms(images: Images) -> None:
-    """Of several platforms ours is taken; attestations are passed over."""
+    """Of several platforms ours is taken; attestations and artifacts are passed over."""
     ours, theirs = SAVED, Saved([BASE], [], config={"architecture": "s390x"})
     kind = "application/vnd.oci.image.manifest.v1+json"
     entries, manifests = [], []
-    for each, architecture in ((theirs, "s390x"), (ours, None)):
+    for each, architecture, what in ((theirs, "s390x", OCI_CONFIG), (theirs, "amd64", HELM), (ours, None, OCI_CONFIG)):
         layers = [
             {"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": digest(b), "size": len(b)}
             for b in each.layers
         ]
-        config = {"mediaType": "x", "digest": each.image_id, "size": len(each.config_bytes)}
+        config = {"mediaType": what, "digest": each.image_id, "size": len(each.config_bytes)}
         manifest = json.dumps({"schemaVersion": 2, "mediaType": kind, "config": config, "layers": layers}).encode()
         described = {"mediaType": kind, "digest": digest(manifest), "size": len(manifest)}
         if architecture:
@@ -303,7 +304,7 @@ async def test_layers_are_missing_or_too_many(images: Images) -> None:
     listing = json.loads(entries[-1][512:].rstrip(b"\0"))
     listing[0]["Layers"].pop()
     data = tar(*entries[:-1], entry("manifest.json", json.dumps(listing).encode()))
-    assert await refused(images, data) == "invalid manifest, layers length mismatch: expected 3, got 2"
+    assert await refused(images, data) == "invalid manifest, layers length mismatch: expected 2, got 3"
 
 
 @pytest.mark.parametrize("name", ["Bad:1", "a b:1", "../x:1", "x@sha256:" + "a" * 64])
