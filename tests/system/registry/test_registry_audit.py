@@ -15,6 +15,7 @@ from pier.oci import mediatypes
 from pier.oci.digest import sha256
 from pier.testing.registrypeople import password, settle
 from pier.testing.registryserver import PierRegistry, pier_registry
+from tests.system.registry.waiting import eventually
 
 CONFIG = {"mediaType": mediatypes.OCI_CONFIG, "digest": sha256(b"{}"), "size": 2}
 IMAGE = json.dumps({"schemaVersion": 2, "mediaType": mediatypes.OCI_MANIFEST, "config": CONFIG, "layers": []}).encode()
@@ -107,9 +108,7 @@ async def test_a_file_that_was_moved_away(tmp_path: Path) -> None:
         await act(registry)
         file.rename(tmp_path / "audit.log.1")
         registry.child.send_signal(signal.SIGHUP)
-        async with asyncio.timeout(60):
-            while not await asyncio.to_thread(file.exists):
-                pass
+        await eventually(lambda: asyncio.to_thread(file.exists))
         await act(registry)
     assert '"event": "delete"' in await asyncio.to_thread(file.read_text)
 

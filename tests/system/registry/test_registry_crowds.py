@@ -11,6 +11,7 @@ from pier.metadata.registry.records import SqlRecords
 from pier.oci.digest import sha256
 from pier.registry.model import Blob, Manifest, Reference, Upload
 from pier.testing.postgres import Server, postgres
+from tests.system.registry.waiting import until
 
 NOW = 1_000_000
 PUSHERS = 50
@@ -57,8 +58,12 @@ async def begun_again(url: str) -> int:
     """Transactions that came to nothing, once all who were connected have reported theirs."""
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as raw:
         others = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pier-registry'"
-        while (rows := await (await raw.execute(others)).fetchone()) and rows[0]:
-            continue
+
+        async def connected() -> int:
+            found = await (await raw.execute(others)).fetchone()
+            return int(found[0]) if found else 0
+
+        await until(connected, lambda count: not count)
         question = "SELECT xact_rollback FROM pg_stat_database WHERE datname = current_database()"
         found = await (await raw.execute(question)).fetchone()
         assert found

@@ -25,6 +25,7 @@ from pier.testing.postgres import Server, postgres
 from pier.testing.registryserver import PierRegistry, pier_registry
 from pier.testing.swift import Swift, swift
 from tests.system.registry.images import Image, Refused, assert_whole, delete, expect, image, push
+from tests.system.registry.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -115,9 +116,7 @@ async def test_a_pull_from_one_while_the_other_deletes(pair: Pair, http: aiohttp
     async with http.get(two + where) as answer:
         begin = await answer.content.readexactly(MIB)
         await delete(http, NAME, "1", one)
-        async with asyncio.timeout(60):
-            while await _status(http, one + where) != 404:
-                pass
+        await until(lambda: _status(http, one + where), lambda status: status == 404)
         with suppress(aiohttp.ClientPayloadError):
             assert begin + await answer.content.read() == made.blobs[1]
     assert await _status(http, two + where) == 404

@@ -17,6 +17,7 @@ from pier.oci import mediatypes
 from pier.oci.digest import sha256
 from pier.testing.registry import free_port
 from pier.testing.registryserver import PierRegistry, pier_registry
+from tests.system.registry.waiting import until
 
 MEGABYTE = 1 << 20
 LARGE = os.urandom(24 * MEGABYTE)
@@ -235,13 +236,9 @@ async def test_a_stop_waits_for_transfers(tmp_path: Path) -> None:
                 where = begun.headers["Location"]
             reader, writer = await connect(registry)
             writer.write(f"PATCH {where} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n01234".encode())
-            async with asyncio.timeout(60):
-                while "pier_registry_requests_under_way 2" not in await figures(http):
-                    pass
+            await until(lambda: figures(http), lambda text: "pier_registry_requests_under_way 2" in text)
         registry.child.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(60):
-            while await _listens(registry):
-                pass
+        await until(lambda: _listens(registry), lambda listens: not listens)
         writer.write(b"56789")
         assert "Range: 0-9\r\n" in await head_of(reader)
         writer.close()

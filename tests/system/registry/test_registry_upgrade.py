@@ -17,6 +17,7 @@ from pier.testing.postgres import Server, postgres
 from pier.testing.registrypeople import password, settle
 from pier.testing.registryserver import pier_registry
 from tests.system.registry.images import assert_whole, delete, image, push
+from tests.system.registry.waiting import until
 
 BACK = [
     *(f"DROP TABLE {table}" for table in ("runs", "cached", "cached_tags")),
@@ -71,9 +72,8 @@ async def test_everything_is_there_afterwards(kind: str, request: pytest.Fixture
         async with http.get("/api/v1/runs") as answer:
             assert (answer.status, await answer.json()) == (200, [])
         await delete(http, NAME, "1")
-        async with asyncio.timeout(150):
-            while await asyncio.to_thread(size_of, registry.root / "blobs") > 50 * KIB:
-                pass
+        blobs = registry.root / "blobs"
+        await until(lambda: asyncio.to_thread(size_of, blobs), lambda size: size <= 50 * KIB, 150)
 
 
 def size_of(folder: Path) -> int:

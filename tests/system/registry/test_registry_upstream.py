@@ -24,6 +24,7 @@ from pier.testing.registry import PASSWORD, USER, distribution, free_port
 from pier.testing.registryserver import PierRegistry, pier_registry
 from pier.testing.tokens import token_server
 from tests.system.registry.images import delete, image, push
+from tests.system.registry.waiting import until
 
 MIB = 1 << 20
 
@@ -182,9 +183,7 @@ async def test_what_a_power_loss_left_of_a_download_is_not_believed(upstream: Fa
     async with through(tmp_path, upstream.host, listen=listen) as (_, http):
         with pytest.raises(aiohttp.ClientPayloadError):
             await blob(http, digest)
-        async with asyncio.timeout(30):
-            while await came(http, digest) != upstream.blobs[digest]:
-                pass
+        await until(lambda: came(http, digest), lambda data: data == upstream.blobs[digest])
 
 
 async def came(http: aiohttp.ClientSession, digest: Digest) -> bytes:

@@ -18,6 +18,7 @@ from pier.testing.faulty_registry import FaultyRegistry, cut, first_byte, say, s
 from pier.testing.registry import free_port
 from tests.system.registry.images import delete
 from tests.system.registry.test_registry_upstream import MIB, blob, blob_of, manifest, through, upstream
+from tests.system.registry.waiting import until
 
 __all__ = ["upstream"]
 
@@ -138,9 +139,8 @@ async def test_what_becomes_of_blobs_that_are_refused(upstream: FaultyRegistry, 
             assert (await asked(http, f"/v2/up/app/blobs/{digest}", Range="bytes=-1"))[0] == 503
             upstream.forget()
         assert await blob(http, digest) == whole
-        async with asyncio.timeout(30):  # it is counted a moment after its last byte
-            while await metric(http, "blobs_fetched_total") != 1:
-                pass
+        # it is counted a moment after its last byte
+        await until(lambda: metric(http, "blobs_fetched_total"), lambda count: count == 1)
 
 
 async def test_odd_blobs(upstream: FaultyRegistry, tmp_path: Path) -> None:
