@@ -53,7 +53,7 @@ async def bucket_of(url: str) -> tuple[Bucket, AsyncExitStack]:
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         retries={"total_max_attempts": 3, "mode": "standard"},
-        connect_timeout=10,
+        connect_timeout=5,
         read_timeout=60,
         max_pool_connections=_CONNECTIONS,
     )

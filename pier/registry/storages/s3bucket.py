@@ -1,20 +1,30 @@
-"""A bucket, or what lies under a prefix of one: requests to S3, repeated where that may help."""
+"""A bucket, or what lies under a prefix of one: requests to S3, repeated where that may help.
+
+A server that is silent is given up, in either direction, and so is one that is silent once more. Who asks for a blob
+hears of it after twice :data:`_SILENCE` at most; who brings one after that and the pauses between.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from typing import Any, Final
 from xml.etree import ElementTree
 
 import aiohttp
 
 from pier.errors import DataCorrupted, PierError, Unavailable
-from pier.registry.storages.s3errors import as_kinds, kind_of
+from pier.registry.storages.s3errors import Silent, as_kinds, kind_of
 from pier.registry.storages.spool import Spool
 
 _TRIES: Final = 4
 _PIECE: Final = 256 << 10
 _URL_LIFE: Final = 900
-_TIMES: Final = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
+_SILENCE: Final = 15.0
+"""Seconds until the first byte of an answer, and from piece to piece of a body."""
+_PUTTING_TOGETHER: Final = 120.0
+"""Seconds until the parts of an object are one: some servers copy them."""
+_NO_LIMIT: Final = aiohttp.ClientTimeout(total=None)
 _AT_ONCE: Final = 1000
 
 
@@ -48,8 +58,9 @@ class Bucket:
         """Raises DataCorrupted where the upload or a part is gone."""
         parts = [{"ETag": tag, "PartNumber": number} for number, tag in enumerate(tags, 1)]
         try:
-            await self._call(
+            await self._ask(
                 "complete_multipart_upload",
+                _PUTTING_TOGETHER,
                 Key=self._prefix + key,
                 UploadId=upload,
                 MultipartUpload={"Parts": parts},
@@ -64,14 +75,15 @@ class Bucket:
         while start < stop:
             before = start
             try:
-                async for piece in self._get(key, start, stop):
-                    start += len(piece)
-                    yield piece
+                async with aclosing(self._get(key, start, stop)) as pieces:
+                    async for piece in pieces:
+                        start += len(piece)
+                        yield piece
                 if start == before:
                     raise DataCorrupted(f"an object ends at {start}, before {stop}")
             except Unavailable:
                 tries = 0 if start > before else tries + 1
-                if tries > 1:  # the client has tried several times each
+                if tries > 1:
                     raise
 
     async def delete(self, *keys: str) -> None:
@@ -119,8 +131,16 @@ class Bucket:
         return await self._signed("get_object", {"Key": self._prefix + key}, seconds)
 
     async def _call(self, name: str, **arguments: Any) -> Any:
+        try:
+            return await self._ask(name, _SILENCE, **arguments)
+        except Silent:
+            return await self._ask(name, _SILENCE, **arguments)
+
+    async def _ask(self, name: str, patience: float, **arguments: Any) -> Any:
+        """The client repeats by itself what is refused or breaks, as often as there is time for."""
         with as_kinds():
-            return await getattr(self._client, name)(Bucket=self._name, **arguments)
+            async with asyncio.timeout(patience):
+                return await getattr(self._client, name)(Bucket=self._name, **arguments)
 
     async def _size(self, key: str) -> int:
         try:
@@ -128,12 +148,18 @@ class Bucket:
         except PierError:
             return -1
 
-    async def _get(self, key: str, start: int, stop: int) -> AsyncIterator[bytes]:
-        answer = await self._call("get_object", Key=self._prefix + key, Range=f"bytes={start}-{stop - 1}")
+    async def _get(self, key: str, start: int, stop: int) -> AsyncGenerator[bytes, None]:
+        span = f"bytes={start}-{stop - 1}"
+        answer = await self._ask("get_object", _SILENCE, Key=self._prefix + key, Range=span)
         with as_kinds():
             async with answer["Body"] as body:
-                while piece := await body.read(_PIECE):
+                while piece := await self._piece(body):
                     yield piece
+
+    async def _piece(self, body: Any) -> bytes:
+        async with asyncio.timeout(_SILENCE):
+            piece: bytes = await body.read(_PIECE)
+            return piece
 
     async def _signed(self, operation: str, arguments: dict[str, Any], seconds: int) -> str:
         with as_kinds():
@@ -142,22 +168,33 @@ class Bucket:
             return url
 
     async def _send(self, operation: str, arguments: dict[str, Any], spool: Spool) -> str:
+        last = time.monotonic() + _SILENCE
         for attempt in range(1, _TRIES):
             try:
                 return await self._send_once(operation, arguments, spool)
             except Unavailable:
                 await asyncio.sleep(0.1 * 2**attempt)
+                if time.monotonic() > last:
+                    break
         return await self._send_once(operation, arguments, spool)
 
     async def _send_once(self, operation: str, arguments: dict[str, Any], spool: Spool) -> str:
         url = await self._signed(operation, arguments, _URL_LIFE)
         headers = {"Content-Length": str(spool.size), "Content-MD5": spool.md5}
-        body = spool.content() if spool.size else b""
         with as_kinds():
-            async with self._http.put(url, data=body, headers=headers, timeout=_TIMES) as answer:
-                if answer.status >= 300:
-                    raise kind_of(*_fault(answer.status, await answer.text(errors="replace")))
-                return answer.headers.get("ETag", "")
+            async with asyncio.timeout(_SILENCE) as limit:
+                body = _taken(spool, limit) if spool.size else b""
+                async with self._http.put(url, data=body, headers=headers, timeout=_NO_LIMIT) as answer:
+                    if answer.status >= 300:
+                        raise kind_of(*_fault(answer.status, await answer.text(errors="replace")))
+                    return answer.headers.get("ETag", "")
+
+
+async def _taken(spool: Spool, limit: asyncio.Timeout) -> AsyncIterator[bytes]:
+    """What is to be sent; each piece that goes moves the ``limit`` on."""
+    async for piece in spool.content():
+        limit.reschedule(asyncio.get_running_loop().time() + _SILENCE)
+        yield piece
 
 
 def _fault(status: int, text: str) -> tuple[str, str]:

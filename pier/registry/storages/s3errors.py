@@ -14,15 +14,21 @@ _UPLOAD_GONE: Final = {"NoSuchUpload", "InvalidPart", "InvalidPartOrder"}
 _FULL: Final = {"QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "EntityTooLarge", "507", "413"}
 
 
+class Silent(Unavailable):
+    """It has taken the question, and says nothing."""
+
+
 @contextmanager
 def as_kinds() -> Iterator[None]:
-    """NotFound; DataCorrupted for an upload that is gone; NoSpace; Unavailable for all else."""
+    """NotFound; DataCorrupted for an upload that is gone; NoSpace; Silent; Unavailable for all else."""
     try:
         yield
     except ClientError as error:
         fault = error.response.get("Error", {})
         raise kind_of(str(fault.get("Code", "")), str(fault.get("Message", error))) from error
-    except (BotoCoreError, aiohttp.ClientError, TimeoutError, OSError) as error:
+    except TimeoutError as error:
+        raise Silent("the object storage is silent") from error
+    except (BotoCoreError, aiohttp.ClientError, OSError) as error:
         raise Unavailable(f"the object storage does not answer: {str(error) or type(error).__name__}") from error
 
 
