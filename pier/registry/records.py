@@ -52,7 +52,8 @@ class Blobs(Protocol):
         Returns the blob as it is known: another one where those bytes were there already. The upload is condemned
         then, not ended: ``blob.location`` is the caller's to delete, before it ends the upload. A blob's row that is
         claimed for deletion is replaced, not revived. Raises Refusal BLOB_UPLOAD_UNKNOWN where the upload is not there
-        any more, or condemned (one that is FINISHING is there): nobody keeps the bytes at its location.
+        any more, or condemned (one that is FINISHING is there): nobody keeps the bytes at its location. DENIED where
+        the project would take more than its quota.
         """
 
     async def blob(self, repository: str, digest: Digest, lease: int = 0, holder: str = "") -> Blob | None:

@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from typing import Final
 
 from pier.errors import Conflict
-from pier.metadata.registry import links, uploads
+from pier.metadata.registry import access, links, uploads
 from pier.metadata.registry.transaction import Transaction
 from pier.oci.digest import Digest
 from pier.registry.model import Blob, Upload
+from pier.registry.names import project
 from pier.registry.records import CONDEMNED
-from pier.registry.refusals import Code, Refusal
+from pier.registry.refusals import Code, Refusal, no_room
 
 _COLUMNS: Final = "digest, size, location, created"
 _OF_A_REPOSITORY: Final = (
@@ -35,8 +36,18 @@ def add(sql: Transaction, repository: str, upload_id: str, blob: Blob, lease: in
         uploads.end(sql, upload_id)
     else:
         uploads.advance(sql, upload_id, upload.offset, CONDEMNED, upload.state, upload.touched)
-    links.lease(sql, repository, blob.digest, lease, holder)
+    _give(sql, repository, blob.digest, lease, holder)
     return known or blob
+
+
+def _give(sql: Transaction, repository: str, digest: Digest, lease: int, holder: str) -> None:
+    """Raises Refusal DENIED where that makes the project take more than it may."""
+    name = project(repository)
+    rules = access.find_project(sql, name)
+    before = links.usage(sql, name).get(name, 0) if rules and rules.quota else 0
+    links.lease(sql, repository, digest, lease, holder)
+    if rules and rules.quota and (taken := links.usage(sql, name).get(name, 0)) > max(rules.quota, before):
+        raise no_room(name, taken, rules.quota)
 
 
 def _condemn_old(sql: Transaction, digest: Digest) -> None:

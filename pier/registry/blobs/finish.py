@@ -5,12 +5,12 @@ from contextlib import asynccontextmanager, suppress
 
 import msgspec
 
-from pier.errors import PierError
+from pier.errors import PierError, Unavailable
 from pier.oci.digest import Digest, from_hex
 from pier.registry.blobs.digests import parsed, wrong
 from pier.registry.blobs.session import BUSY, Session, turn
 from pier.registry.blobs.underway import Hash
-from pier.registry.blobs.uploads import begin, cancel, discard, out_of_order, status
+from pier.registry.blobs.uploads import abandon, begin, cancel, discard, out_of_order, status
 from pier.registry.deps import Registry
 from pier.registry.model import Blob, Upload
 from pier.registry.records import FINISHING
@@ -26,28 +26,41 @@ async def finish(
     chunks: AsyncIterator[bytes] | None = None,
     *,
     start: int | None = None,
+    expected: int = 0,
     holder: str = "",
 ) -> Blob:
-    """Bring the last of it, ``chunks``, and have ``repository`` know it as ``digest``, leased.
+    """Bring the last of it, ``chunks`` of ``expected`` bytes or more, and have ``repository`` know it as ``digest``,
+    leased.
 
     Raises Refusal: DIGEST_INVALID, the upload gone with it where its bytes are others; BLOB_UPLOAD_UNKNOWN;
-    RANGE_INVALID. What ``chunks`` raises is passed on, once what had come is kept.
+    RANGE_INVALID; DENIED where its project has no room, the upload gone with it. What ``chunks`` raises is passed on,
+    once what had come is kept.
     """
-    expected = parsed(digest)
-    async with turn(registry, repository, id, start) as session:
+    wanted = parsed(digest)
+    async with turn(registry, repository, id, start, holder) as session:
         if chunks is not None:
-            await session.take(chunks)
-        return await complete(session, expected, holder)
+            await session.take(chunks, expected)
+        return await complete(session, wanted, holder)
 
 
 async def monolithic(
-    registry: Registry, repository: str, digest: str, chunks: AsyncIterator[bytes], *, holder: str = ""
+    registry: Registry,
+    repository: str,
+    digest: str,
+    chunks: AsyncIterator[bytes],
+    *,
+    expected: int = 0,
+    holder: str = "",
 ) -> Blob:
     """A blob in one request. What fails leaves nothing: nobody knows the upload. Raises as :func:`finish` does."""
     parsed(digest)
     upload = await begin(registry, repository, holder=holder)
     try:
-        return await finish(registry, repository, upload.id, digest, chunks, holder=holder)
+        return await finish(registry, repository, upload.id, digest, chunks, expected=expected, holder=holder)
+    except Unavailable:
+        with suppress(PierError):
+            await unbroken(abandon(registry, repository, upload.id))
+        raise
     except BaseException:
         with suppress(PierError):
             await unbroken(cancel(registry, repository, upload.id))
@@ -118,4 +131,5 @@ async def _note(session: Session, blob: Blob, holder: str) -> Blob:
     if known.location != blob.location:
         await registry.storage.delete(upload.location, upload.state)
         await registry.records.end_upload(upload.id)
+    registry.underway.forget(upload.id)
     return known

@@ -2,18 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager
 from typing import Final
 
 import msgspec
 
-from pier.errors import Conflict, DataCorrupted, NoSpace, PierError
+from pier.errors import Conflict, DataCorrupted, NoSpace, PierError, Unavailable
 from pier.log import Logger
+from pier.registry.blobs.room import Room
 from pier.registry.blobs.underway import Hash
 from pier.registry.blobs.uploads import discard, out_of_order, status, unknown
 from pier.registry.deps import Registry
 from pier.registry.model import Upload
-from pier.registry.refusals import Refusal
+from pier.registry.refusals import Code, Refusal
 from pier.registry.storage import Writer
 from pier.registry.threads import settled, unbroken
 
@@ -27,8 +28,13 @@ BUSY: Final = "the upload is being written by another request"
 
 
 @asynccontextmanager
-async def turn(registry: Registry, repository: str, id: str, start: int | None) -> AsyncIterator["Session"]:
-    """Raises Refusal: BLOB_UPLOAD_UNKNOWN; RANGE_INVALID where it is not at ``start``, or somebody else is at it."""
+async def turn(
+    registry: Registry, repository: str, id: str, start: int | None, holder: str = ""
+) -> AsyncIterator["Session"]:
+    """Raises Refusal: BLOB_UPLOAD_UNKNOWN; RANGE_INVALID where it is not at ``start``, or somebody else is at it.
+
+    Where the block is DENIED the room, the upload goes, and what the push of ``holder`` has brought before.
+    """
     with registry.underway.alone(id) as alone:
         if not alone:
             raise out_of_order(await status(registry, repository, id), BUSY)
@@ -37,8 +43,21 @@ async def turn(registry: Registry, repository: str, id: str, start: int | None) 
             yield session
         except DataCorrupted as error:
             raise await _lost(registry, session.upload, error) from error
+        except Refusal as refusal:
+            if refusal.code is Code.DENIED:
+                await unbroken(_give_up(session, holder))
+            raise
         finally:
+            registry.underway.coming.rest(id, session.upload.offset, registry.now())
             await unbroken(session.writer.close())
+
+
+async def _give_up(session: "Session", holder: str) -> None:
+    """It would count until it is stale, or its lease ends, and keep smaller pushes out."""
+    await session.writer.close()
+    await discard(session.registry, session.upload)
+    if holder:
+        await session.registry.records.give_up(session.upload.repository, holder)
 
 
 async def _begun(registry: Registry, repository: str, id: str, start: int | None) -> "Session":
@@ -100,19 +119,23 @@ class Session:
         self.hash = hash if upload.offset else Hash()
         self.taken = 0
         self._noted = registry.clock()
+        self._room = Room(registry, upload)
 
-    async def take(self, chunks: AsyncIterator[bytes]) -> None:
-        """Write and hash all of ``chunks``, one piece while the next one comes.
+    async def take(self, chunks: AsyncIterator[bytes], expected: int = 0) -> None:
+        """Write and hash all of ``chunks``, one piece while the next one comes. They are ``expected`` bytes, or more.
 
         Whatever ends it (the client goes, the disk is full), what was written by then is kept for another request.
         """
         going: asyncio.Task[None] | None = None
+        whole = self.upload.offset + expected
         try:
+            await self._room.cover(whole)
             async with aclosing(self._pieces(chunks)) as pieces:
                 async for piece in pieces:
                     if going is not None:
                         await settled(going)
                         await self._checkpoint()
+                    await self._room.cover(max(whole, self.upload.offset + self.taken + len(piece)))
                     going = asyncio.create_task(self._put(piece))
             if going is not None:
                 await settled(going)
@@ -161,15 +184,23 @@ class Session:
 
     async def _keep(self, going: asyncio.Task[None] | None, full: bool) -> None:
         """Where the disk is ``full``, not for long: what is kept takes the room that there is, and few come back."""
-        if going is not None:
-            with suppress(Exception):
-                await going
         try:
+            if going is not None:
+                await self._written(going)
             if self.taken or full:
                 await self._pause(self._almost_stale() if full else None)
             self.registry.underway.remember(self.upload, self.hash)
         except PierError as error:
             _log.warning("what came of an upload is lost", upload=self.upload.id, error=error)
+
+    async def _written(self, going: asyncio.Task[None]) -> None:
+        """Raises Unavailable alone: where the storage is away, what it has not taken cannot be kept."""
+        try:
+            await going
+        except Unavailable:
+            raise
+        except Exception:
+            return
 
     def _almost_stale(self) -> int:
         settings = self.registry.settings

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
+from pier.registry.blobs.coming import Coming
 from pier.registry.model import Upload
 
 _MOST_KEPT: Final = 4096
@@ -48,6 +49,7 @@ class Underway:
     def __init__(self) -> None:
         self._kept: OrderedDict[str, Kept] = OrderedDict()
         self._busy: set[str] = set()
+        self.coming = Coming()
 
     @contextmanager
     def alone(self, id: str) -> Iterator[bool]:
@@ -78,3 +80,4 @@ class Underway:
 
     def forget(self, id: str) -> None:
         self._kept.pop(id, None)
+        self.coming.end(id)

@@ -63,6 +63,13 @@ async def cancel(registry: Registry, repository: str, id: str) -> None:
         upload = await status(registry, repository, id)
 
 
+async def abandon(registry: Registry, repository: str, id: str) -> None:
+    """Give it up where the storage does not answer: what was brought goes with a later collection."""
+    upload = await status(registry, repository, id)
+    registry.underway.forget(id)
+    await registry.records.advance_upload(id, upload.offset, CONDEMNED, upload.state, 0)
+
+
 async def discard(registry: Registry, upload: Upload) -> bool:
     """Delete it with its bytes; False, and nothing done, where it has moved on since ``upload`` was read.
 

@@ -26,9 +26,10 @@ async def begin(call: Call) -> web.StreamResponse:
     if "mount" in call.request.query and (mounted := await _mounted(call, repository)):
         return _created(repository, mounted)
     if digest := call.query("digest"):
-        return _created(
-            repository, await monolithic(call.registry, repository, digest, call.body(), holder=call.holder)
+        blob = await monolithic(
+            call.registry, repository, digest, call.body(), expected=_expected(call), holder=call.holder
         )
+        return _created(repository, blob)
     return _accepted(await begin_upload(call.registry, repository, holder=call.holder), 202)
 
 
@@ -62,7 +63,13 @@ async def append(call: Call) -> web.StreamResponse:
     """PATCH: with a range it has to fit; without one it goes behind what is there."""
     span = offered(call.header("Content-Range"))
     upload = await append_to(
-        call.registry, call.repository, call.match.reference, _spanned(call, span), start=span[0] if span else None
+        call.registry,
+        call.repository,
+        call.match.reference,
+        _spanned(call, span),
+        start=span[0] if span else None,
+        expected=_expected(call),
+        holder=call.holder,
     )
     return _accepted(upload, 202)
 
@@ -78,6 +85,7 @@ async def finish(call: Call) -> web.StreamResponse:
         call.query("digest"),
         _spanned(call, span),
         start=span[0] if span else None,
+        expected=_expected(call),
         holder=call.holder,
     )
     return _created(repository, blob)
@@ -98,6 +106,11 @@ async def _spanned(call: Call, span: tuple[int, int] | None) -> AsyncIterator[by
         if room is not None and call.received > room:
             raise _wrong_size(room, call.received)
         yield piece
+
+
+def _expected(call: Call) -> int:
+    """Bytes that the client says it brings; 0 where it does not."""
+    return call.request.content_length or 0
 
 
 def _wrong_size(said: int, sent: int) -> Refusal:

@@ -114,7 +114,7 @@ class Here:
         return False
 
     async def write(self, name: str, blob: Reference, pieces: Pieces) -> None:
-        await finish.monolithic(self._registry, name, blob.digest, pieces(), holder=self._holder)
+        await finish.monolithic(self._registry, name, blob.digest, pieces(), expected=blob.size, holder=self._holder)
 
     async def put(self, name: str, reference: str, manifest: Found) -> None:
         try:

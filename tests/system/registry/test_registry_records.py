@@ -333,7 +333,13 @@ async def test_a_quota(records: Records) -> None:
     await records.put_project(Project(name="p", quota=5))
     small = await bring(records, b"xxx")
     await put(records, manifest("small", small.digest), "1")
-    large = await bring(records, b"yyyyyyy")
+    with refused(Code.DENIED) as caught:
+        await bring(records, b"yyyyyyy")
+    assert caught.value.detail == {"quota": 5, "used": 10}
+    assert await records.usage("p") == {"p": 3}
+    assert await records.upload("p/a", "p/a-yyyyyyy") is not None
+    large = await bring(records, b"yyyyyyy", "q/a")
+    assert await records.mount_blob("p/a", "q/a", large.digest, LEASE)
     with refused(Code.DENIED) as caught:
         await put(records, manifest("large", large.digest), "2")
     assert caught.value.detail == {"quota": 5, "used": 10}
