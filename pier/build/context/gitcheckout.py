@@ -53,7 +53,8 @@ async def _plain(repository: Repository, named: Named, place: Path) -> None:
 
 async def _clone(repository: Repository, local: Git, named: Named, place: Path) -> None:
     """A repository with this one commit, whose origin is the remote."""
-    await local("init", "--quiet", "--template=", str(place), quiet=True)
+    format = await repository.format()
+    await local("init", "--quiet", "--template=", f"--object-format={format}", str(place), quiet=True)
     with (place / _GIT / "config").open("a") as file:
         file.write(origin(repository.remote.url))
     name = named.name if named.name.startswith(("refs/heads/", "refs/tags/")) else "refs/fetched"

@@ -12,7 +12,7 @@ from typing import Final
 
 from pier.build.context.gitcall import Git
 from pier.build.context.gitenv import Remote, checked_ref
-from pier.build.context.gitrefs import Named, choose, is_commit, may_be_commit, parse_refs, patterns
+from pier.build.context.gitrefs import Named, choose, format_of, is_commit, may_be_commit, parse_refs, patterns
 from pier.errors import DeadlineExceeded, InvalidArgument, NotFound, PierError, Unauthorized, Unavailable, Unsupported
 from pier.linux.git import GitFailed, origin
 
@@ -24,7 +24,7 @@ _UNKNOWN: Final = re.compile(
 )
 _BROKEN: Final = re.compile(
     r"not a git repository|bad object|corrupt|unable to read (tree|sha1|[0-9a-f]{40})|file \S+ is empty"
-    r"|missing (blob|tree|commit)|all necessary objects"
+    r"|missing (blob|tree|commit)|all necessary objects|mismatched algorithms"
 )
 _REASONS: Final[tuple[tuple[str, type[PierError]], ...]] = (
     (r"could not read (Username|Password)|Authentication failed|Permission denied \(|HTTP 40[13]", Unauthorized),
@@ -44,12 +44,21 @@ _LONGEST: Final = 1000
 
 
 class Broken(Exception):
-    """What is on disk cannot be used: it must be fetched anew."""
+    """What is on disk cannot be used (it may be of other hashes): it must be fetched anew."""
 
 
-async def make(git: Git, remote: Remote, folder: Path) -> None:
-    """A new and empty one in the folder ``folder``."""
-    await git("init", "--quiet", "--bare", "--template=", str(folder), quiet=True)
+async def format_there(git: Git, remote: Remote) -> str:
+    """Of the remote's hashes. ``git`` has no repository. Where nobody answers that is for others to say."""
+    try:
+        found = parse_refs(await git("ls-remote", remote.url, quiet=True))
+    except GitFailed:
+        return format_of("")
+    return format_of(next(iter(found.values()), ""))
+
+
+async def make(git: Git, remote: Remote, folder: Path, format: str) -> None:
+    """A new and empty one in the folder ``folder``. ``format``: of its hashes."""
+    await git("init", "--quiet", "--bare", "--template=", f"--object-format={format}", str(folder), quiet=True)
     with (folder / "config").open("a") as file:
         file.write(origin(remote.url))
 
@@ -91,7 +100,7 @@ class Repository:
         tips = set(parse_refs(await self._ask("ls-remote", "origin")).values())
         if len(matching := [tip for tip in tips if tip.startswith(beginning)]) == 1:
             return Named(matching[0])
-        await make(self.git, self.remote, aside)
+        await make(self.git, self.remote, aside, await self.format())
         inside = {"GIT_DIR": str(aside)}
         await self._ask(*_FETCH, "--quiet", "origin", *_ALL, env=inside)  # a filter would make some servers hang
         try:
@@ -123,6 +132,10 @@ class Repository:
     def kept(self, named: Named) -> str:
         """The ref that it has here."""
         return f"{_REFS}/{named.commit}/{named.name or 'commit'}"
+
+    async def format(self) -> str:
+        """Of its hashes."""
+        return (await self.git("rev-parse", "--show-object-format", quiet=True)).decode().strip()
 
     async def _commit(self, ref: str) -> str:
         """Empty where there is none."""

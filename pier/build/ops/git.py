@@ -16,8 +16,8 @@ from pier.build.context.files import Files
 from pier.build.context.gitcall import Git, mark_of
 from pier.build.context.gitcheckout import check_out
 from pier.build.context.gitenv import Remote, environment, header_of, remote_of, secret_names
-from pier.build.context.gitrefs import Named
-from pier.build.context.gitrepo import Broken, Repository, make, tidy
+from pier.build.context.gitrefs import Named, format_of, is_commit
+from pier.build.context.gitrepo import Broken, Repository, format_there, make, tidy
 from pier.build.context.kept import CHECKOUTS, GIT, draft_in, keep, lock_of, new_record, used_again
 from pier.build.deps import Build
 from pier.build.graph import GitSource, Vertex
@@ -68,7 +68,7 @@ class _Work:
         """In use until the build ends."""
         for attempt in range(_ATTEMPTS):
             try:
-                async with self._repository() as repository, draft_in(self._deps, GIT) as aside:
+                async with self._repository(asked=attempt > 0) as repository, draft_in(self._deps, GIT) as aside:
                     return await self._checked_out(repository, await repository.resolve(self._op.ref, aside))
             except Broken as broken:
                 if attempt:
@@ -107,8 +107,11 @@ class _Work:
         return new_record(f"sha256:{hexdigest}", _KIND, described, f"{CHECKOUTS}/{hexdigest}", 0)
 
     @asynccontextmanager
-    async def _repository(self) -> AsyncIterator[Repository]:
-        """The bare one, made where it is missing, in use while the block runs."""
+    async def _repository(self, *, asked: bool) -> AsyncIterator[Repository]:
+        """The bare one, made where it is missing, in use while the block runs.
+
+        ``asked``: its server is, what its hashes are; else they are what most are, unless the ref tells.
+        """
         deps, record = self._deps, self._shared()
         folder = deps.root / record.path
         with in_use(deps, record.key):
@@ -117,22 +120,27 @@ class _Work:
                 used_again(deps, record)
             else:
                 async with draft_in(deps, GIT) as draft:
-                    await make(self._git(), self.remote, draft)
+                    format = format_of(self._op.ref) if is_commit(self._op.ref) or not asked else await self._format()
+                    await make(self._git(), self.remote, draft, format)
                     keep(deps, draft, record)
             try:
-                async with self._reaching(folder) as git:
+                async with self._reaching(GIT_DIR=str(folder)) as git:
                     yield Repository(git, self.remote, folder)
             finally:
                 size = await in_thread(used_bytes, folder)
                 deps.cache.put(msgspec.structs.replace(deps.cache.get(record.key) or record, size=size))
 
     @asynccontextmanager
-    async def _reaching(self, folder: Path) -> AsyncIterator[Git]:
+    async def _reaching(self, **extra: str) -> AsyncIterator[Git]:
         """A git that is let in by the server, as far as the client can have it so."""
         async with AsyncExitStack() as stack:
             header = self.remote.header or await self._header()
             agent = str(await self._agent(stack)) if self.remote.by_ssh else ""
-            yield self._git(self.remote, header, agent, GIT_DIR=str(folder))
+            yield self._git(self.remote, header, agent, **extra)
+
+    async def _format(self) -> str:
+        async with self._reaching() as git:
+            return await format_there(git, self.remote)
 
     async def _agent(self, stack: AsyncExitStack) -> Path:
         try:

@@ -28,13 +28,14 @@ ENVIRONMENT = {
 
 
 class Project:
-    """A repository with a work tree; ``publish`` puts it where the servers have it."""
+    """A repository with a work tree; ``publish`` puts it where the servers have it. ``format``: of its hashes."""
 
-    def __init__(self, served: Path, name: str = "repo") -> None:
+    def __init__(self, served: Path, name: str = "repo", format: str = "sha1") -> None:
         self.folder = served.parent / f"{name}-work"
         self.place = served / f"{name}.git"
         self.folder.mkdir(parents=True)
-        self.git("init", "--quiet", "--initial-branch=main")
+        self._init = ("init", "--quiet", "--initial-branch=main", f"--object-format={format}")
+        self.git(*self._init)
 
     def git(self, *words: str) -> str:
         return _git(self.folder, *words)
@@ -51,7 +52,7 @@ class Project:
 
     def publish(self) -> None:
         self.place.mkdir(parents=True, exist_ok=True)
-        _git(self.place, "init", "--quiet", "--bare", "--initial-branch=main")
+        _git(self.place, *self._init, "--bare")
         _git(self.place, "fetch", "--quiet", "--force", "--prune", "-u", str(self.folder), "+refs/*:refs/*")
         _git(self.place, "update-server-info")
 
