@@ -16,6 +16,7 @@ from pier.registry.upstream.download import Download, Wanted
 from pier.registry.upstream.downloads import Downloads
 from pier.registry.upstream.flights import Flights
 from pier.registry.upstream.lists import Lists
+from pier.registry.upstream.parts import Parts
 from pier.registry.upstream.places import Place, Places
 from pier.registry.upstream.sizes import Sizes
 
@@ -40,6 +41,7 @@ class Cache:
         self._downloads = Downloads(registry, lambda: self._count("blobs_fetched"), self._judged)
         self._manifests: Flights[Cached] = Flights()
         self._sizes = Sizes()
+        self._parts = Parts(registry.records)
         self._tags: Lists[list[str]] = Lists(_LIST_LIFE)
         self._referrers: Lists[list[Descriptor]] = Lists(_LIST_LIFE)
         self._late: dict[str, None] = {}
@@ -97,6 +99,7 @@ class Cache:
         else:
             found = await self._manifests.join((repository, reference), lambda: self._renewed(place, reference, found))
         self._sizes.learn(repository, found.data)
+        self._parts.learn(repository, found.digest, found.data)
         self._late[repository] = None
         if len(self._late) > _MOST_LATE:
             del self._late[next(iter(self._late))]
@@ -226,7 +229,7 @@ class Cache:
         records, now = self._registry.records, self._registry.now()
         used, self._used = self._used, {}
         if used:
-            await records.use_cached(used)
+            await records.use_cached(await self._parts.with_parts(used))
         most = self._registry.settings.upstream_size
         while (surplus := await self._size() - most) > 0 and most:
             freed = await records.evict_cached(surplus, now + _GRACE)
