@@ -9,6 +9,12 @@ import pytest
 LONGEST = 400
 
 
+def pytest_configure() -> None:
+    """A shell that runs us in the background has Ctrl-C ignored: the clients that we send one would do so as well."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture(autouse=True)
 def _alarm() -> Iterator[None]:
     """Ends a test that takes longer than anything here may, with the traceback of where it hung."""
