@@ -51,6 +51,7 @@ _SSH: Final = (
     "ServerAliveInterval=15",
     "ServerAliveCountMax=4",
 )
+_SHA256: Final = 64
 _SUBMODULES: Final = ("submodule", "--quiet", "update", "--init", "--recursive", "--force")
 
 
@@ -103,6 +104,11 @@ def quoted(value: str) -> str:
     for character, escaped in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n")):
         value = value.replace(character, escaped)
     return f'"{value}"'
+
+
+def format_of(commit: str) -> str:
+    """Of a repository's hashes, as ``git init --object-format`` has it, by the number of a commit (pure)."""
+    return "sha256" if len(commit) == _SHA256 else "sha1"
 
 
 def origin(url: str) -> str:

@@ -150,6 +150,20 @@ async def test_a_branch_as_it_is(tmp_path: Path, rule: dict[str, Any], project: 
         assert "couldn't find remote ref refs/tags/v2" in failed["note"], failed
 
 
+async def test_a_repository_of_sha256(tmp_path: Path, rule: dict[str, Any], served: Served) -> None:
+    """A commit by its number, and a branch as it is: then only its server knows what its hashes are."""
+    made_of = Project(served.folder, "wide", format="sha256")
+    commit = made_of.commit("one", Dockerfile="FROM box\nCOPY text /\n", text="wide\n")
+    made_of.publish()
+    wide = rule | {"repository": f"{served.url}/wide.git", "tags": ["{branch}", "{sha}"]}
+    by_name = rule | {"name": "by-name", "repository": f"{served.url}/wide.git", "tags": ["latest"]}
+    async with asyncio.timeout(150), house(tmp_path, wide, also=[by_name]) as made:
+        await made.ended(await made.push(MAIN, commit))
+        async with made.http.post("/api/v1/builds/by-name/run") as answer:
+            await made.ended((await answer.json())["run"])
+        assert await made.tags() == [commit, "latest", "main"]
+
+
 async def test_a_fetch_that_ends(tmp_path: Path, rule: dict[str, Any], project: Project, served: Served) -> None:
     """By its time, with the registry, or with a registry that is killed: no git and no folder outlasts it."""
     commit = project.git("rev-parse", "HEAD")

@@ -8,7 +8,6 @@ import msgspec
 
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _ABBREVIATED: Final = re.compile(r"[0-9a-f]{7,63}")
-_SHA256: Final = 64
 _PEELED: Final = "^{}"
 HEAD: Final = "HEAD"
 
@@ -22,11 +21,6 @@ class Named(msgspec.Struct, frozen=True):
 
 def is_commit(ref: str) -> bool:
     return _COMMIT.fullmatch(ref) is not None
-
-
-def format_of(commit: str) -> str:
-    """Of a repository's hashes, as ``git init --object-format`` has it."""
-    return "sha256" if len(commit) == _SHA256 else "sha1"
 
 
 def may_be_commit(ref: str) -> bool:

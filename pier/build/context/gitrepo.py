@@ -12,9 +12,9 @@ from typing import Final
 
 from pier.build.context.gitcall import Git
 from pier.build.context.gitenv import Remote, checked_ref
-from pier.build.context.gitrefs import Named, choose, format_of, is_commit, may_be_commit, parse_refs, patterns
+from pier.build.context.gitrefs import Named, choose, is_commit, may_be_commit, parse_refs, patterns
 from pier.errors import DeadlineExceeded, InvalidArgument, NotFound, PierError, Unauthorized, Unavailable, Unsupported
-from pier.linux.git import GitFailed, origin
+from pier.linux.git import GitFailed, format_of, origin
 
 _REFS: Final = "refs/pier"
 _ALL: Final = ("+refs/heads/*:refs/all/heads/*", "+refs/tags/*:refs/all/tags/*")

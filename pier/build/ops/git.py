@@ -16,7 +16,7 @@ from pier.build.context.files import Files
 from pier.build.context.gitcall import Git, mark_of
 from pier.build.context.gitcheckout import check_out
 from pier.build.context.gitenv import Remote, environment, header_of, remote_of, secret_names
-from pier.build.context.gitrefs import Named, format_of, is_commit
+from pier.build.context.gitrefs import Named, is_commit
 from pier.build.context.gitrepo import Broken, Repository, format_there, make, tidy
 from pier.build.context.kept import CHECKOUTS, GIT, draft_in, keep, lock_of, new_record, used_again
 from pier.build.deps import Build
@@ -27,6 +27,7 @@ from pier.build.steps.log import StepLog
 from pier.build.threads import in_thread
 from pier.errors import DataCorrupted, Internal, InvalidArgument, NotFound
 from pier.linux.files import path_in_root, used_bytes
+from pier.linux.git import format_of
 from pier.linux.trees import move_aside, remove_tree
 
 _KIND: Final = "source.git.checkout"

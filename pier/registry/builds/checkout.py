@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from pier.linux.files import path_in_root
-from pier.linux.git import GitFailed, origin, update_submodules
+from pier.linux.git import GitFailed, format_of, origin, update_submodules
 from pier.linux.trees import remove_tree
 from pier.oci.ignore import Matcher
 from pier.registry.builds import lfs
@@ -27,7 +27,6 @@ from pier.registry.threads import hop
 _HERE: Final = "refs/pier/built"
 _FETCH: Final = ("fetch", "--quiet", "--no-tags", "--force", "--no-write-fetch-head")
 _LATEST: Final = 1 << 33
-_SHA256: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +69,8 @@ def _settle(rule: Build, file: Path) -> None:
 
 async def _fetch(git: Git, rule: Build, task: Task) -> int:
     """Fill its folder; the commit's time."""
-    format = ("--object-format=sha256",) if len(task.commit) == _SHA256 else ()
-    await git("init", "--quiet", "--template=", *format)
+    number = task.commit or (await git("ls-remote", rule.repository, task.ref)).partition("\t")[0]
+    await git("init", "--quiet", "--template=", f"--object-format={format_of(number)}")
     with (git.folder / ".git" / "config").open("a") as file:
         file.write(origin(rule.repository))
     commit = await _get(git, rule, task)
