@@ -24,6 +24,8 @@ class Database:
 
     def __init__(self, path: Path | str) -> None:
         self._lock = threading.RLock()
+        if path != ":memory:":
+            _make_private(Path(path))
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._connection.row_factory = sqlite3.Row
         for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=5000"):
@@ -65,6 +67,17 @@ class Database:
     def close(self) -> None:
         with self._lock:
             self._connection.close()
+
+
+def _make_private(path: Path) -> None:
+    """Nobody but its owner may read what containers are told: passwords in their environment, for example.
+
+    SQLite gives the files beside it the same mode; those of an older Pier may have another.
+    """
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    for each in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+        with suppress(FileNotFoundError):
+            each.chmod(0o600)
 
 
 def _reserve(log: Path) -> None:

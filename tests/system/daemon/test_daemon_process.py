@@ -17,6 +17,7 @@ from tests.compat.rootfs import busybox_rootfs
 from tests.system.daemon.conftest import pierd, roots
 
 IDLE_LIMIT_KIB = 80 * 1024
+VOLUME = {"Name": "vault", "Labels": {"token": "s3cret"}}
 
 
 def pss(pid: int) -> int:
@@ -33,6 +34,29 @@ def test_it_says_who_it_is(engine: RunningEngine) -> None:
     mode = engine.socket.stat().st_mode
     assert stat.S_ISSOCK(mode)
     assert stat.S_IMODE(mode) == 0o660
+
+
+def test_nobody_else_reads_what_containers_are_told(tmp_path: Path) -> None:
+    """The folder can be entered, since containers of other users are below it; also what an older Pier has left."""
+    engine = RunningEngine(tmp_path)
+    try:
+        engine.start()
+        assert engine.request("POST", "/volumes/create", VOLUME)[0] == 201
+        assert modes_of(engine.root, b"s3cret") == {0o600}
+        for path in engine.root.glob("pier.db*"):
+            path.chmod(0o644)
+        engine.kill()
+        engine.start()
+        assert modes_of(engine.root, b"s3cret") == {0o600}
+        assert {stat.S_IMODE(path.stat().st_mode) for path in engine.root.glob("pier.db*")} == {0o600}
+    finally:
+        engine.remove_everything()
+
+
+def modes_of(folder: Path, secret: bytes) -> set[int]:
+    """Of the files below that hold it."""
+    files = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
+    return {stat.S_IMODE(path.stat().st_mode) for path in files if secret in path.read_bytes()}
 
 
 def test_it_is_ready_at_once_and_small(tmp_path: Path) -> None:
