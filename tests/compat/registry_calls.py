@@ -81,6 +81,10 @@ async def blob_at_once(http: Raw, name: str) -> None:
     await http("GET", path)
     await http("GET", path, note="conditional", headers={"If-None-Match": f'"{digest}"'})
     await http("GET", path, note="conditional, another", headers={"If-None-Match": f'"{ABSENT}"'})
+    await http("GET", path, note="conditional, any", headers={"If-None-Match": "*"})
+    for mark in (f'"{digest}"', f'W/"{digest}"', f'"{ABSENT}"', "Sat, 21 Nov 2026 12:00:00 GMT"):
+        headers = {"Range": "bytes=5-9", "If-Range": mark}
+        await http("GET", path, note=f"a part of {mark[:9]}", headers=headers)
     await http("POST", path, note="a method that blobs do not know")
     await http("PUT", path, note="another")
 
@@ -178,7 +182,7 @@ async def mounts(http: Raw, name: str) -> None:
 
 async def ranges(http: Raw, name: str) -> None:
     digest = await push_blob(http, name, BLOB)
-    for span in ("0-0", "0-", "100-199", "-1", "-99999", "10239-", "10240-", "99999-", "9-5", "a-b"):
+    for span in ("0-0", "0-", "100-199", "-1", "-99999", "10239-", "10240-", "99999-", "-0", "9-5", "a-b"):
         await http("GET", f"/v2/{name}/blobs/{digest}", note=span, headers={"Range": f"bytes={span}"})
     await http("GET", f"/v2/{name}/blobs/{digest}", note="lines", headers={"Range": "lines=0-1"})
 

@@ -35,6 +35,7 @@ DIFFERENCES: Final = (
     ),
     Difference("mounts", "mount from anywhere", "201", "OCI: a mount may leave out where it comes from"),
     Difference("ranges", "10240-|99999-", "416 RANGE_INVALID Content-Range=bytes */10240", "errors have one form"),
+    Difference("ranges", "-0", "416 RANGE_INVALID", "RFC 9110: the last none of all bytes are no part"),
     Difference("ranges", "9-5|a-b|lines", "200 ", "RFC 9110: what is no range of bytes is ignored"),
     Difference("manifests", "conditional", "304 ", "an answer without a body has its validator all the same"),
     Difference("manifests", "by no digest", "400 DIGEST_INVALID", "no error of the server's"),

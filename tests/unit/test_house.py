@@ -100,6 +100,8 @@ PURE = (
     "registry/housekeeping/rules.py",
     "registry/hooks/envelope.py",
     "registry/replication/rules.py",
+    "registry/blobs/coming.py",
+    "registry/http/conditions.py",
     "registry/http/pages.py",
     "registry/http/ranges.py",
     "registry/http/routes.py",

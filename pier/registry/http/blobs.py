@@ -9,6 +9,7 @@ from pier.oci.digest import Digest
 from pier.registry.blobs.delete import delete
 from pier.registry.blobs.read import head
 from pier.registry.http.call import Call
+from pier.registry.http.conditions import in_hand, still
 from pier.registry.http.ranges import wanted
 from pier.registry.http.replies import reply
 from pier.registry.http.sending import send, send_pieces
@@ -35,7 +36,7 @@ async def show(call: Call) -> web.StreamResponse:
         found = await call.cache.blob(call.repository, call.digest)
     if call.cache is not None and not call.heads_only:
         call.cache.used(call.repository, call.digest)
-    if _in_hand(call, found.digest):
+    if in_hand(call.header("If-None-Match"), found.digest):
         return reply(304, _headers(found.digest))
     if call.heads_only:
         return _head(found.digest, found.size)
@@ -47,7 +48,8 @@ async def show(call: Call) -> web.StreamResponse:
 
 
 async def _bytes(call: Call, found: Blob | Download) -> web.StreamResponse:
-    part = None if _changed(call, found) else wanted(call.header("Range"), found.size)
+    fits = still(call.header("If-Range"), found.digest)
+    part = wanted(call.header("Range"), found.size) if fits else None
     start, stop = part or (0, found.size)
     answer = web.StreamResponse(status=206 if part else 200, headers=_headers(found.digest) | _KIND)
     if part:
@@ -65,17 +67,6 @@ def _headers(digest: Digest) -> dict[str, str]:
 
 def _head(digest: Digest, size: int) -> web.Response:
     return web.Response(headers={**_headers(digest), **_KIND, "Content-Length": str(size)})
-
-
-def _in_hand(call: Call, digest: Digest) -> bool:
-    """Whether the client has it already."""
-    return digest in (call.header("If-None-Match") or "")
-
-
-def _changed(call: Call, blob: Blob | Download) -> bool:
-    """A range is asked for only if the blob is still what it was: of a digest it is."""
-    condition = call.header("If-Range")
-    return condition is not None and blob.digest not in condition
 
 
 async def remove(call: Call) -> web.StreamResponse:

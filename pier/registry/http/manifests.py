@@ -4,6 +4,7 @@ from aiohttp import web
 
 from pier.oci.digest import is_digest
 from pier.registry.http.call import Call
+from pier.registry.http.conditions import in_hand
 from pier.registry.http.replies import refused, reply
 from pier.registry.manifests.delete import delete
 from pier.registry.manifests.get import get
@@ -15,12 +16,11 @@ from pier.registry.refusals import Code, Refusal
 async def show(call: Call) -> web.StreamResponse:
     """GET and HEAD: the bytes as they were pushed, whatever the client says that it accepts."""
     reference = call.match.reference
-    known = (call.header("If-None-Match") or "").strip()
     found = await _found(call, reference)
     headers = {"Docker-Content-Digest": found.digest, "ETag": f'"{found.digest}"'}
     if is_digest(reference):
         headers["Cache-Control"] = "max-age=31536000"
-    if known and found.digest in known:
+    if in_hand(call.header("If-None-Match"), found.digest):
         return reply(304, headers)
     answer = web.Response(body=found.data, headers=headers)
     answer.headers["Content-Type"] = found.media_type

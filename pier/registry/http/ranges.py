@@ -5,20 +5,22 @@ from typing import Final
 
 from pier.registry.refusals import Code, Refusal
 
-_RANGE: Final = re.compile(r"bytes=\s*(\d{0,19})\s*-\s*(\d{0,19})\s*", re.A | re.I)
+_RANGE: Final = re.compile(r"bytes=\s*(\d{0,99})\s*-\s*(\d{0,99})\s*", re.A | re.I)
 _CONTENT_RANGE: Final = re.compile(r"(?:bytes[ =])?\s*(\d{1,19})-(\d{1,19})(?:/(?:\d+|\*))?", re.A | re.I)
 
 
 def wanted(header: str | None, size: int) -> tuple[int, int] | None:
     """``Range`` of a download to ``(start, stop)``; None means all of it.
 
-    What is no range of bytes, or several of them, means all (RFC 9110, 14.2). Raises Refusal RANGE_INVALID for one
-    that lies beyond ``size``.
+    What is no range of bytes, or several of them, means all (RFC 9110, 14.2), and so do the last bytes of nothing.
+    Raises Refusal RANGE_INVALID for one that lies beyond ``size``.
     """
     match = _RANGE.fullmatch(header or "")
     if match is None or not (match[1] or match[2]):
         return None
     if not match[1]:
+        if not size and int(match[2]):
+            return None
         start, stop = max(size - int(match[2]), 0), size
     else:
         start = int(match[1])

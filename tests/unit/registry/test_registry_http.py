@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from pier.errors import InvalidArgument
-from pier.registry.http import pages, ranges
+from pier.oci.digest import sha256
+from pier.registry.http import conditions, pages, ranges
 from pier.registry.http.caller import client_address, networks
 from pier.registry.http.metrics import Metrics
 from pier.registry.http.routes import Endpoint, Match, behind, match
@@ -84,18 +85,67 @@ def test_a_mirror_with_a_path(path: str, expected: Match | None) -> None:
         ("bytes=0-1,5-6", None),
         ("lines=0-1", None),
         ("bytes=a-b", None),
-        ("bytes=" + "9" * 40 + "-", None),
+        ("bytes=0-" + "9" * 40, (0, 100)),
+        ("bytes=-" + "9" * 40, (0, 100)),
+        ("bytes=" + "9" * 400 + "-", None),
     ],
 )
 def test_ranges_of_downloads(header: str | None, expected: Any) -> None:
     assert ranges.wanted(header, 100) == expected
 
 
-@pytest.mark.parametrize("header", ["bytes=100-", "bytes=100-200", "bytes=-0", "bytes=9999999999999999999-"])
+@pytest.mark.parametrize("header", ["bytes=100-", "bytes=100-200", "bytes=-0", "bytes=" + "9" * 40 + "-"])
 def test_ranges_beyond_the_end(header: str) -> None:
     with pytest.raises(Refusal) as caught:
         ranges.wanted(header, 100)
     assert (caught.value.code, caught.value.headers["Content-Range"]) == (Code.RANGE_INVALID, "bytes */100")
+
+
+@pytest.mark.parametrize(("header", "expected"), [("bytes=-5", None), ("bytes=0-1,2-3", None)])
+def test_ranges_of_nothing(header: str, expected: Any) -> None:
+    assert ranges.wanted(header, 0) == expected
+
+
+DIGEST = sha256(b"x")
+OTHER = sha256(b"y")
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        (None, False),
+        ("", False),
+        ("*", True),
+        (" * ", True),
+        (f'"{DIGEST}"', True),
+        (f'W/"{DIGEST}"', True),
+        (DIGEST, True),
+        (f'"{OTHER}", W/"{DIGEST}"', True),
+        (f'"{OTHER}",{DIGEST}', True),
+        (f'"{OTHER}"', False),
+        (f'"{DIGEST}0"', False),
+        (f'"x{DIGEST}"', False),
+        ('"*"', False),
+        ('"', False),
+    ],
+)
+def test_what_a_client_has_already(header: str | None, expected: bool) -> None:
+    assert conditions.in_hand(header, DIGEST) == expected
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        (None, True),
+        (f'"{DIGEST}"', True),
+        (f'W/"{DIGEST}"', False),
+        (f'"{OTHER}"', False),
+        (f'"{OTHER}", "{DIGEST}"', False),
+        ("Sat, 21 Nov 2026 12:00:00 GMT", False),
+    ],
+)
+def test_whether_a_part_still_fits(header: str | None, expected: bool) -> None:
+    assert conditions.still(header, DIGEST) == expected
 
 
 @pytest.mark.parametrize(
