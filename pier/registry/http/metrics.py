@@ -11,7 +11,11 @@ TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metrics:
-    """What one instance has done since it started. ``gauges`` may be set by whoever has something to show."""
+    """What one instance has done since it started.
+
+    ``gauges`` and ``counters`` may be set by whoever has something to show; labels stand in the name
+    (``upstream_out{upstream="hub"}``).
+    """
 
     def __init__(self) -> None:
         self.under_way = 0
@@ -47,9 +51,13 @@ class Metrics:
         yield from _by_endpoint("received_bytes_total", "Bytes of bodies that clients sent.", self._received)
         yield from _by_endpoint("sent_bytes_total", "Bytes of bodies that were sent to clients.", self._sent)
         for kind, values in (("counter", self.counters), ("gauge", self.gauges)):
+            told = ""
             for name, value in sorted(values.items()):
-                yield from _head(name, kind, name.replace("_", " ").capitalize() + ".")
-                yield f"pier_registry_{name} {value:g}"
+                family = name.partition("{")[0]
+                if family != told:
+                    yield from _head(family, kind, family.replace("_", " ").capitalize() + ".")
+                told = family
+                yield f"pier_registry_{name} {value:.17g}"
 
     def _histogram(self) -> Iterable[str]:
         yield from _head("request_seconds", "histogram", "How long answers took, bodies included.")

@@ -46,10 +46,12 @@ class Out(Exception):
 class Asking:
     """One a process. Make it inside the loop that uses it, and ``stop`` it there.
 
+    ``outage`` is told of an upstream that is out, and of one that answers again.
     ``quick`` questions are those that something else can stand in for: nothing is tried twice, nor waited for long.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, outage: Callable[[str, bool], None]) -> None:
+        self._outage = outage
         self._remotes = {True: Remotes(_QUICK), False: Remotes(_THOROUGH)}
         self._repositories: OrderedDict[tuple[str, bool], tuple[Credentials | None, Repository]] = OrderedDict()
         self._resting: dict[str, tuple[float, str]] = {}
@@ -144,11 +146,13 @@ class Asking:
     def _is_well(self, name: str) -> None:
         if self._resting.pop(name, None):
             _log.info("an upstream answers again", upstream=name)
+            self._outage(name, False)
 
     def _rest(self, name: str, reason: str) -> None:
         if not self.trouble(name):
             _log.warning("an upstream is out", upstream=name, reason=reason)
         self._resting[name] = (time.monotonic() + _REST, reason)
+        self._outage(name, True)
 
 
 async def _manifest(there: Repository, reference: str) -> Cached:

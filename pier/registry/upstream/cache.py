@@ -37,8 +37,8 @@ class Cache:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self.places = Places(registry.settings.upstream)
-        self.asking = Asking()
-        self._downloads = Downloads(registry, lambda: self._count("blobs_fetched"), self._judged)
+        self.asking = Asking(self._outage)
+        self._downloads = Downloads(registry, lambda upstream: self._count("blobs_fetched", upstream), self._judged)
         self._manifests: Flights[Cached] = Flights()
         self._sizes = Sizes()
         self._parts = Parts(registry.records)
@@ -47,12 +47,16 @@ class Cache:
         self._late: dict[str, None] = {}
         self._used: dict[tuple[str, Digest], int] = {}
         self.counters: dict[str, float] = {}
-        """Figures for Prometheus: manifests that were kept, that came, that stood in; blobs that came; bytes."""
+        """Figures for Prometheus, by upstream: manifests that were kept, that came, that stood in; blobs that came."""
         self.gauges: dict[str, float] = {}
+        """Bytes that are kept; whether it is out."""
 
-    def _count(self, what: str) -> None:
-        name = f"upstream_{what}_total"
+    def _count(self, what: str, upstream: str) -> None:
+        name = _figure(f"{what}_total", upstream)
         self.counters[name] = self.counters.get(name, 0) + 1
+
+    def _outage(self, upstream: str, is_out: bool) -> None:
+        self.gauges[_figure("out", upstream)] = is_out
 
     async def stop(self) -> None:
         await self._manifests.stop()
@@ -95,7 +99,7 @@ class Cache:
         repository = place.repository
         found = await self._registry.records.cached(repository, reference)
         if found is not None and (is_digest(reference) or self._fresh(place, found)):
-            self._count("manifests_kept")
+            self._count("manifests_kept", place.upstream.name)
         else:
             found = await self._manifests.join((repository, reference), lambda: self._renewed(place, reference, found))
         self._sizes.learn(repository, found.data)
@@ -114,13 +118,13 @@ class Cache:
         try:
             if kept is not None and await self.asking.digest(place, reference) == kept.digest:
                 await self._noted(place, records.check_cached(place.repository, reference, self._registry.now()))
-                self._count("manifests_kept")
+                self._count("manifests_kept", place.upstream.name)
                 return kept
             return await self._fetched(place, reference, quick=kept is not None)
         except Out as error:
             if kept is None:
                 raise out(place, error) from error
-            self._count("manifests_stale")
+            self._count("manifests_stale", place.upstream.name)
             return kept
         except Refusal as refusal:
             if kept is not None and refusal.code is Code.MANIFEST_UNKNOWN:
@@ -129,7 +133,7 @@ class Cache:
 
     async def _fetched(self, place: Place, reference: str, *, quick: bool) -> Cached:
         found = await self.asking.manifest(place, reference, quick=quick)
-        self._count("manifests_fetched")
+        self._count("manifests_fetched", place.upstream.name)
         tag = "" if is_digest(reference) else reference
         if tag:
             self._tags.doubt(place.repository)  # it may be newer than the list
@@ -238,9 +242,14 @@ class Cache:
                 break
 
     async def _size(self) -> int:
-        size = sum((await self._registry.records.cached_sizes()).values())
-        self.gauges["upstream_bytes"] = size
-        return size
+        sizes = await self._registry.records.cached_sizes()
+        for upstream in {each.name for each in self.places.upstreams} | set(sizes):
+            self.gauges[_figure("bytes", upstream)] = sizes.get(upstream, 0)
+        return sum(sizes.values())
+
+
+def _figure(what: str, upstream: str) -> str:
+    return f'upstream_{what}{{upstream="{upstream}"}}'
 
 
 def unknown(digest: Digest) -> Refusal:

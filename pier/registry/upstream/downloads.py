@@ -26,10 +26,10 @@ _log: Final = Logger("pier.registry")
 class Downloads:
     """One a process. A download goes on when those who wanted it have gone: they will be back.
 
-    ``came`` is told of each blob that has come. An upstream that hangs holds up nobody else's.
+    ``came`` is told of each blob that has come, by its upstream. An upstream that hangs holds up nobody else's.
     """
 
-    def __init__(self, registry: Registry, came: Callable[[], None], judge: Judge) -> None:
+    def __init__(self, registry: Registry, came: Callable[[str], None], judge: Judge) -> None:
         self._registry = registry
         self._came = came
         self._judge = judge
@@ -59,7 +59,7 @@ class Downloads:
         try:
             async with self._slots[wanted.upstream]:
                 blob = await download.run(await self._upload(wanted), _HOLDER)
-            self._came()
+            self._came(wanted.upstream)
             await registry.records.keep_cached(wanted.repository, blob.digest, blob.size, registry.now())
         except PierError as error:
             await self._failed(download, NoSpace(error.message) if _beyond_quota(error) else error)

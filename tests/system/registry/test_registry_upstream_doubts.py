@@ -12,7 +12,7 @@ from pier.testing.registry import PASSWORD, USER, distribution
 from pier.testing.tokens import TokenServer, token_server
 from tests.system.registry.images import Image, image, push
 from tests.system.registry.test_registry_upstream import MIB, blob, blob_of, manifest, signed_in, through, upstream
-from tests.system.registry.test_registry_upstream_odd import asked
+from tests.system.registry.test_registry_upstream_odd import asked, metric
 
 BLOCKED = "denied: <h1>blocked by your company</h1>"
 __all__ = ["upstream"]
@@ -43,9 +43,11 @@ async def test_what_stands_before_it_takes_nothing_away(upstream: FaultyRegistry
         assert await trouble(http) in ("received unexpected HTTP status: 404 Not Found", BLOCKED)
         assert await manifest(http) == first
         assert await tags(http) == ["1"]
+        assert (await metric(http, "out"), await metric(http, "manifests_stale_total")) == (1, 2)
         upstream.forget()
         assert (await manifest(http, "2"))[0] == 404  # it is asked, and answers again
         assert await trouble(http) == ""
+        assert await metric(http, "out") == 0
         log = registry.log.read_text()
         assert "an upstream is out" in log
         assert "an upstream answers again" in log

@@ -30,7 +30,8 @@ async def asked(http: aiohttp.ClientSession, path: str, method: str = "GET", **h
 
 async def metric(http: aiohttp.ClientSession, name: str) -> float:
     _, text = await asked(http, "/metrics")
-    lines = [line for line in text.decode().splitlines() if line.startswith(f"pier_registry_upstream_{name} ")]
+    head = f'pier_registry_upstream_{name}{{upstream="up"}} '
+    lines = [line for line in text.decode().splitlines() if line.startswith(head)]
     return float(lines[0].split()[1]) if lines else 0.0
 
 
