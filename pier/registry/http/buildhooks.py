@@ -38,6 +38,7 @@ class BuildHooks:
         self._gate = gate
         self._rules = {rule.name: rule for rule in rules}
         self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._begins = {rule.name: asyncio.Lock() for rule in rules}
 
     async def answer(self, request: web.BaseRequest, caller: Caller) -> web.StreamResponse:
         """Raises Refusal TOOMANYREQUESTS, and what the records raise."""
@@ -71,7 +72,8 @@ class BuildHooks:
             return _said(200, event.reason)
         if not choosing.wanted(rule, event) or not choosing.tags(rule, event):
             return _said(200, f"nothing to do for {event.ref}")
-        run = await begin(self._registry.records, rule, event, self._registry.now)
+        async with self._begins[rule.name]:  # who waits here is next; among instances it is a matter of luck
+            run = await begin(self._registry.records, rule, event, self._registry.now)
         answer = document({"run": run.id, "state": run.state, "subject": run.subject})
         answer.set_status(202)
         return answer

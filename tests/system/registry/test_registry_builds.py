@@ -96,6 +96,15 @@ async def test_calls_that_are_slow_hold_up_nobody(tmp_path: Path) -> None:
         await asyncio.gather(*slow, return_exceptions=True)
 
 
+async def test_many_calls_at_once(tmp_path: Path) -> None:
+    """All branches of a repository are pushed: each call is taken, and none waits for a lock that others have."""
+    async with asyncio.timeout(150), house(tmp_path, RULE | {"branch": "*"}) as home:
+        bodies = [pushed(f"refs/heads/b{number}", f"{number:040x}") for number in range(1, 151)]
+        answers = await asyncio.gather(*(home.call(body, github(body)) for body in bodies))
+        assert [status for status, _ in answers] == [202] * len(bodies), answers
+        assert len({said["run"] for _, said in answers}) == len(bodies)
+
+
 async def test_a_secret_in_a_file(tmp_path: Path) -> None:
     """It is read at each call; while it says nothing, nobody is let in, whatever they sign with."""
     file = tmp_path / "secret"
