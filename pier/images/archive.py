@@ -13,7 +13,6 @@ from pier.images.register import register
 from pier.images.release import release_layers
 from pier.images.saving import save
 from pier.images.staging import StagedLayer, Staging
-from pier.images.tag import tag_id
 from pier.images.tarstream import is_compressed
 from pier.linux import helper
 from pier.oci.digest import Digest
@@ -49,7 +48,7 @@ async def load(
                     await release_layers(images, chain_id)
             raise
     for image, each in zip(loaded, found, strict=True):
-        _announce(images, image, each, progress)
+        await _announce(images, image, each, progress)
     return [images.store.get(image.id) or image for image in loaded]
 
 
@@ -148,10 +147,12 @@ def _keep_blob(images: Images, layer: StagedLayer, descriptor: Descriptor) -> No
         images.store.add_blob(layer.diff_id, Descriptor(descriptor.media_type, layer.digest, layer.blob_size))
 
 
-def _announce(images: Images, image: Image, each: Described, progress: Progress) -> None:
-    for reference in each.references:
-        old = tag_id(images, image.id, reference)
-        if old is not None:
+async def _announce(images: Images, image: Image, each: Described, progress: Progress) -> None:
+    """Give the image its names, which may be thousands, and tell."""
+    previous = await asyncio.to_thread(images.store.tag_all, each.references, image.id) if each.references else ()
+    for reference, old in zip(each.references, previous, strict=True):
+        publish(images, "tag", image.id, reference)
+        if old is not None and old != image.id:
             text = f"The image {reference.familiar} already exists, renaming the old one with ID {old} to empty string"
             progress({"stream": text + "\n"})
         progress({"stream": f"Loaded image: {reference.familiar}\n"})

@@ -22,6 +22,7 @@ _NAME: Final = "io.containerd.image.name"
 _REF_NAME: Final = "org.opencontainers.image.ref.name"
 _ATTESTATION: Final = "vnd.docker.reference.type"
 _DEEPEST: Final = 4
+_MOST_NAMES: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +65,12 @@ def describe(staging: Staging, platform: Platform | None = None) -> list[Describ
 
 def _items(listing: bytes) -> list[_Item]:
     try:
-        return msgspec.json.decode(listing, type=list[_Item])
+        items = msgspec.json.decode(listing, type=list[_Item])
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise DataCorrupted(f"invalid manifest.json: {error}") from error
+    if sum(1 + len(item.repo_tags or []) for item in items) > _MOST_NAMES:
+        raise DataCorrupted(f"invalid manifest.json: it has more than {_MOST_NAMES} images and names")
+    return items
 
 
 def _from_docker(staging: Staging, item: _Item) -> Described:

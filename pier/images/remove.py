@@ -87,12 +87,20 @@ class _Removal:
         if reference.tag:
             let_go(self._images, self._images.store.get(image.id) or image, reference)
         self._images.store.untag(reference)
+        self._tell(image, reference)
+
+    def _tell(self, image: Image, untagged: Reference) -> None:
         publish(self._images, "untag", image.id)
-        self.records.append({"Untagged": reference.familiar})
+        self.records.append({"Untagged": untagged.familiar})
 
     def _untag_all(self, image: Image) -> None:
-        for reference in self._images.store.references(image.id):
-            self._untag(image, reference)
+        references = self._images.store.references(image.id)
+        self._images.store.untag_all(image.id)
+        left = self._images.store.get(image.id) or image
+        for tag in {each.name: each for each in references if each.tag}.values():
+            let_go(self._images, left, tag)
+        for reference in references:
+            self._tell(image, reference)
 
     async def delete(self, image: Image, *, quiet: bool) -> None:
         """Remove the image itself. ``quiet``: where something is in the way, leave it without a word."""

@@ -46,12 +46,15 @@ class SqliteImageStore:
             return [Digest(row["id"]) for row in rows]
 
     def put(self, image: Image) -> None:
-        record = msgspec.json.encode(msgspec.structs.replace(image, repo_tags=(), repo_digests=())).decode()
         with self._changing(image.id) as sql:
-            sql.execute(
-                "INSERT INTO images (id, record) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET record = excluded.record",
-                (image.id, record),
-            )
+            self._record(sql, image)
+
+    def _record(self, sql: sqlite3.Connection, image: Image) -> None:
+        record = msgspec.json.encode(msgspec.structs.replace(image, repo_tags=(), repo_digests=())).decode()
+        sql.execute(
+            "INSERT INTO images (id, record) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET record = excluded.record",
+            (image.id, record),
+        )
 
     def remove(self, image_id: Digest) -> None:
         with self._changing(image_id) as sql:
@@ -59,18 +62,21 @@ class SqliteImageStore:
             sql.execute("DELETE FROM images WHERE id = ?", (image_id,))
 
     def tag(self, reference: Reference, image_id: Digest) -> Digest | None:
+        return self.tag_all([reference], image_id)[0]
+
+    def tag_all(self, references: Sequence[Reference], image_id: Digest) -> Sequence[Digest | None]:
         with self._lock:
             image = self._images.get(image_id)
             if image is None:
                 raise NotFound(f"No such image: {image_id}")
-            previous = self.resolve(reference)
-            with self._changing(image_id, *([previous] if previous else [])) as sql:
-                sql.execute(
+            previous = [self.resolve(reference) for reference in references]
+            with self._changing(image_id, *{each for each in previous if each} - {image_id}) as sql:
+                sql.executemany(
                     "INSERT INTO image_references (reference, image_id) VALUES (?, ?)"
                     " ON CONFLICT (reference) DO UPDATE SET image_id = excluded.image_id",
-                    (reference.canonical, image_id),
+                    [(reference.canonical, image_id) for reference in references],
                 )
-                self.put(msgspec.structs.replace(image, tagged_ns=time.time_ns()))
+                self._record(sql, msgspec.structs.replace(image, tagged_ns=time.time_ns()))
             return previous
 
     def untag(self, reference: Reference) -> Digest | None:
@@ -80,6 +86,10 @@ class SqliteImageStore:
                 with self._changing(previous) as sql:
                     sql.execute("DELETE FROM image_references WHERE reference = ?", (reference.canonical,))
             return previous
+
+    def untag_all(self, image_id: Digest) -> None:
+        with self._changing(image_id) as sql:
+            sql.execute("DELETE FROM image_references WHERE image_id = ?", (image_id,))
 
     def resolve(self, reference: Reference) -> Digest | None:
         with self._database.transaction() as sql:

@@ -115,6 +115,16 @@ def test_broken_archives(cli: Docker, what: str, data: bytes, message: str) -> N
     assert cli("images", "-aq", "--no-trunc").lines == before
 
 
+def test_an_archive_of_thousands_of_names(cli: Docker, tag: str) -> None:
+    """In seconds, while the engine goes on answering: each of them once cost as much as all before it."""
+    parts = ImageParts([file_layer({tag: b"x"})])
+    names = [f"{tag}:{number}" for number in range(2000)]
+    assert len(cli("load", "-q", stdin=docker_archive(parts, *names)).lines) == 2000
+    assert len(cli("images", "-q", tag).lines) == 2000
+    cli("rmi", "-f", parts.id)
+    assert not cli("images", "-q", tag).lines
+
+
 @pytest.mark.parametrize(
     "member",
     [

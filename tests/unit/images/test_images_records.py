@@ -62,6 +62,21 @@ def test_tags_move(store: SqliteImageStore) -> None:
     assert left is not None and left.dangling
 
 
+def test_many_tags_at_a_time(store: SqliteImageStore) -> None:
+    one, two = image("one"), image("two")
+    store.put(one)
+    store.put(two)
+    store.tag(parse_reference("x:7"), one.id)
+    many = [parse_reference(f"x:{number}") for number in (*range(3000), 5)]
+    previous = store.tag_all(many, two.id)
+    assert [each for each in previous if each] == [one.id]
+    found, left = store.get(two.id), store.get(one.id)
+    assert found is not None and len(found.repo_tags) == 3000
+    assert left is not None and left.dangling
+    with pytest.raises(NotFound):
+        store.tag_all(many, sha256(b"other"))
+
+
 def test_tags_and_repo_digests_are_told_apart(store: SqliteImageStore) -> None:
     one = image("one")
     store.put(one)
