@@ -40,6 +40,7 @@ from pier.registry.replication import schedule
 from pier.registry.replication.replicate import Replications
 from pier.registry.settings import Settings
 from pier.registry.storages.opening import open_storage
+from pier.registry.upstream import leaving
 from pier.registry.upstream.cache import Cache
 
 _THREADS: Final = 16
@@ -124,6 +125,8 @@ async def wire(settings: Settings) -> Instance:
         cache.counters, cache.gauges = app.metrics.counters, app.metrics.gauges
         instance.stops.append(cache.stop)
         instance.periodic.append(Periodic("upstreams", _LET_GO_EVERY, cache.keep_house))
+    else:
+        instance.periodic.append(Periodic("upstreams", leaving.EVERY, lambda: leaving.leave(registry)))
     _do_jobs(instance, gate, webhooks, replications)
     if tls:
         instance.reloads.append(tls.reload)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,13 @@ import pytest
 from pier.metadata.registry.opening import open_records
 from pier.oci import mediatypes
 from pier.oci.digest import Digest
+from pier.registry.deps import Registry
+from pier.registry.housekeeping.collect import collect
+from pier.registry.settings import Settings
+from pier.registry.storages.opening import open_storage
+from pier.registry.upstream.leaving import leave
 from pier.testing.faulty_registry import FaultyRegistry, say
+from tests.system.registry.images import assert_whole, image, push
 from tests.system.registry.test_registry_upstream import MIB, blob, manifest, through, upstream
 
 __all__ = ["upstream"]
@@ -67,3 +74,22 @@ async def test_layers_are_used_with_their_image(upstream: FaultyRegistry, tmp_pa
         async with http.get("/api/v1/upstreams") as answer:
             (listed,) = await answer.json()
             assert 2 * MIB < listed["bytes"] < ROOM
+
+
+async def test_without_an_upstream_all_goes(upstream: FaultyRegistry, tmp_path: Path) -> None:
+    """But what was pushed."""
+    child, layer = large(upstream, "x")
+    mine = image(5000)
+    async with through(tmp_path, upstream.host) as (registry, http):
+        await pulled(http, "x", child, layer)
+        await push(http, "team/app", "1", mine)
+    records = await open_records(f"sqlite://{registry.root}/registry.db")
+    storage = await open_storage(f"file://{registry.root}/blobs")
+    await leave(Registry(records, storage, Settings()))
+    assert not await records.cached_sizes()
+    assert await collect(Registry(records, storage, Settings(), clock=lambda: time.time() + 400)) > MIB
+    await storage.stop()
+    await records.stop()
+    async with through(tmp_path, upstream.host) as (_, http):
+        await assert_whole(http, "team/app", "1", mine)
+        assert await blob(http, layer) == upstream.blobs[layer]
