@@ -95,8 +95,13 @@ def ssh_command(known_hosts: str, options: Iterable[str], *words: str) -> str:
 
     ``options``: more of ssh_config(5), which go before ours, and have to say about keys.
     """
+    return shlex.join([*ssh_command_words(known_hosts, options), *words])
+
+
+def ssh_command_words(known_hosts: str, options: Iterable[str]) -> list[str]:
+    """The same, for a program that is no shell (pure)."""
     all_of_them = (*options, *_SSH, f'UserKnownHostsFile="{known_hosts}"')
-    return shlex.join(["ssh", "-F", "/dev/null", *(word for each in all_of_them for word in ("-o", each)), *words])
+    return ["ssh", "-F", "/dev/null", *(word for each in all_of_them for word in ("-o", each))]
 
 
 def quoted(value: str) -> str:

@@ -107,7 +107,8 @@ class Build(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     ``bases``: with which names and passwords the engine pulls base images; ``reads``: globs of what it may pull from
     this registry (default: the image's project). ``engine_certs``: a folder with ca.pem, cert.pem and key.pem for an
-    engine that speaks TLS, as Docker's DOCKER_CERT_PATH.
+    engine that speaks TLS, as Docker's DOCKER_CERT_PATH. One of ``ssh://`` has an ``engine_key_file`` and an
+    ``engine_known_hosts_file``.
     """
 
     name: Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9._-]{0,62}$")]
@@ -134,6 +135,8 @@ class Build(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
     secret_file: str = ""
     engine: str = "unix:///var/run/docker.sock"
     engine_certs: str = ""
+    engine_key_file: str = ""
+    engine_known_hosts_file: str = ""
     bases: Annotated[tuple[Base, ...], Meta(max_length=16)] = ()
     reads: Annotated[Texts, Meta(max_length=16)] = ()
     push_to: Annotated[str, Meta(pattern=r"^([A-Za-z0-9.-]+(:\d{1,5})?)?$")] = ""

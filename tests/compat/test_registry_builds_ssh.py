@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from pier.linux import process
 from pier.testing.engine import RunningEngine
 from pier.testing.sshd import sshd
-from tests.compat.hostile import arguments
+from tests.compat.docker_cli import eventually
+from tests.compat.hostile import alive, arguments, seconds
 from tests.compat.registrybuilding import daemon, house, rule_of
 from tests.system.build.gitserver import Project
 
@@ -135,3 +137,55 @@ async def test_a_key_with_a_passphrase(tmp_path: Path, rule: dict[str, Any], beh
         kept = [path.read_bytes() for path in made.registry.root.rglob("*") if path.is_file()]
     texts = [b"".join(seen), b"".join(kept), str((run, failed)).encode(), made.registry.log.read_bytes()]
     assert any(b"ssh" in each for each in seen) and not any(b"phrase' $HOME" in text for text in texts)
+
+
+async def test_an_engine_behind_a_key(
+    tmp_path: Path, rule: dict[str, Any], daemon: RunningEngine, behind: Behind
+) -> None:
+    """Its socket is here while the build goes on; nothing of that stays."""
+    commit = behind.project.git("rev-parse", "HEAD")
+    address = urlsplit(behind.url).netloc
+    rule |= {
+        "engine": f"ssh://{address}{daemon.host.removeprefix('unix://')}",
+        "engine_key_file": str(behind.key),
+        "engine_known_hosts_file": str(behind.known),
+    }
+    nobody = rule | {"name": "nobody", "engine": f"ssh://{address}/nowhere.sock"}
+    async with asyncio.timeout(150), house(tmp_path, rule, also=[nobody]) as made:
+        await made.ended(await made.push(MAIN, commit))
+        assert await made.tags() == ["latest"] and list((made.registry.root / "builds").iterdir()) == []
+        assert not alive(f"./engine:{daemon.host.removeprefix('unix://')}")
+        waiting = await made.push(MAIN, commit, "nobody")
+        await made.until(waiting, lambda run: "the engine does not answer" in run["note"])
+
+
+async def test_an_engine_that_lets_nobody_in(tmp_path: Path, daemon: RunningEngine, behind: Behind) -> None:
+    """And one whose build goes on when the registry is killed: ssh ends with it."""
+    forwarded = f"./engine:{daemon.host.removeprefix('unix://')}"
+    key, known = tmp_path / "key", tmp_path / "known"
+    keygen = ["ssh-keygen", "-q", "-t", "ed25519", "-f", str(key), "-N", ""]
+    assert (await process.run(keygen)).returncode == 0
+    key.with_suffix(".pub").unlink()  # ssh would believe it of another key in this place
+    known.write_text("")
+    long = seconds()
+    commit = behind.project.commit("long", Dockerfile=f"FROM box\nRUN echo begun; sleep {long}\n")
+    behind.project.publish()
+    engine = {
+        "engine": f"ssh://{urlsplit(behind.url).netloc}{daemon.host.removeprefix('unix://')}",
+        "engine_key_file": str(key),
+        "engine_known_hosts_file": str(known),
+        "git_key_file": str(behind.key),
+        "git_known_hosts_file": str(behind.known),
+    }
+    async with asyncio.timeout(150), house(tmp_path, rule_of(daemon, behind.url) | engine) as made:
+        failed = await made.ended(await made.push(MAIN, commit), "failed")
+        assert "its host's key is not in engine_known_hosts_file" in failed["note"], failed
+        await asyncio.to_thread(known.write_text, behind.known.read_text())
+        failed = await made.ended(await made.push(MAIN, commit), "failed")
+        assert "its host does not accept engine_key_file" in failed["note"], failed
+        await asyncio.to_thread(key.write_bytes, behind.key.read_bytes())
+        await made.until(await made.push(MAIN, commit), lambda run: "begun" in run["log"])
+        assert alive(forwarded)
+        made.registry.child.send_signal(9)
+        await asyncio.to_thread(eventually, lambda: not alive(forwarded), "ssh ends with the registry")
+        await asyncio.to_thread(eventually, lambda: not alive(long), "the build ends with ssh")

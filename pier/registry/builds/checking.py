@@ -9,7 +9,7 @@ from pier.registry import names
 from pier.registry.builds.gitconfig import uses_password
 from pier.registry.settings import Build
 
-_ENGINE: Final = re.compile(r"unix:///.+|(tcp|http)://[^/@?#]+")
+_ENGINE: Final = re.compile(r"unix:///.+|(tcp|http)://[^/@?#]+|ssh://([A-Za-z0-9._-]+@)?[^-/@?#][^/@?#]*(/[^:?#]*)?")
 _PATH: Final = re.compile(r"/[^\x00-\x1f\"\\%$]*")
 _FILES: Final = ("git_ca_file", "git_key_file", "git_key_passphrase_file", "git_known_hosts_file")
 
@@ -50,19 +50,26 @@ def _is_ssh(repository: str) -> bool:
 
 def check_engine(rule: Build) -> None:
     """Raises InvalidArgument."""
-    if rule.engine.startswith("ssh://"):
-        raise InvalidArgument(
-            "an engine over ssh:// is not possible: have its socket forwarded (ssh -N -L /run/engine.sock:"
-            "/var/run/docker.sock HOST, and unix:///run/engine.sock here), or use tcp:// with engine_certs"
-        )
+    _check_ssh(rule)
     if rule.engine.startswith("https://"):
         raise InvalidArgument("an engine that speaks TLS is tcp://HOST:2376, with engine_certs")
     if not _ENGINE.fullmatch(rule.engine) or not _reachable(rule.engine):
-        raise InvalidArgument(f"an engine is unix:///PATH or tcp://HOST:PORT: {rule.engine}")
+        raise InvalidArgument(f"an engine is unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST: {rule.engine}")
     if rule.engine_certs and not rule.engine.startswith("tcp://"):
         raise InvalidArgument("engine_certs is for an engine of tcp://")
     if rule.engine_certs and not rule.engine_certs.startswith("/"):
         raise InvalidArgument(f"engine_certs has to be an absolute path: {rule.engine_certs}")
+
+
+def _check_ssh(rule: Build) -> None:
+    keys = [rule.engine_key_file, rule.engine_known_hosts_file]
+    if any(keys) and not rule.engine.startswith("ssh://"):
+        raise InvalidArgument("engine_key_file and engine_known_hosts_file are for an engine of ssh://")
+    if rule.engine.startswith("ssh://") and not all(keys):
+        raise InvalidArgument("an engine of ssh:// needs an engine_key_file, and an engine_known_hosts_file")
+    for file in filter(None, keys):
+        if not _PATH.fullmatch(file):
+            raise InvalidArgument(f'a file of the engine has to be an absolute path without ", \\, % and $: {file}')
 
 
 def _reachable(engine: str) -> bool:

@@ -79,6 +79,9 @@ def _named(rule: Build) -> Iterator[tuple[str, str]]:
     for base in rule.bases:
         if base.password_file:
             yield f"password_file of {base.registry}", base.password_file
+    for name in ("engine_key_file", "engine_known_hosts_file"):
+        if file := getattr(rule, name):
+            yield name, file
     if rule.engine_certs:
         for name in FILES:
             yield f"{name} of engine_certs", f"{rule.engine_certs}/{name}"

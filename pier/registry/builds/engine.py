@@ -97,12 +97,11 @@ class Engine:
 
 
 @asynccontextmanager
-async def connected(rule: Build) -> AsyncIterator[Engine]:
+async def connected(rule: Build, address: str) -> AsyncIterator[Engine]:
     """The rule's: ``unix:///path``, ``tcp://host:port``, with ``engine_certs`` over TLS. Nothing is asked yet.
 
     Raises BuildFailed for certificates that cannot be used.
     """
-    address = rule.engine
     tls = await hop(None, enginetls.context, rule.engine_certs) if rule.engine_certs else None
     unix = address.removeprefix("unix://") if address.startswith("unix://") else ""
     base = "http://engine" if unix else f"http{'s' if tls else ''}://{address.partition('://')[2]}"

@@ -1,4 +1,4 @@
-"""Running git: it ends with whoever waits for it, with this process, and where its folder becomes too large."""
+"""Running git, or ssh: it ends with whoever waits for it, with this process, and where its folder becomes too large."""
 
 import asyncio
 import os
@@ -23,17 +23,21 @@ from pier.registry.threads import settled
 _TAIL: Final = 16 << 10
 _LOOK_EVERY: Final = 0.2
 _SHARE_OF_TIME: Final = 20
-_SCRIPT: Final = 'exec 3<&0 </dev/null; { read -r _ <&3; kill -KILL 0; } & exec 3<&-; git "$@"'
+_SCRIPT: Final = 'exec 3<&0 </dev/null; { read -r _ <&3; kill -KILL 0; } & exec 3<&-; "$0" "$@"'
 """Nobody writes into its input, which ends when this process does, however that comes: then the whole group ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class Git:
-    """How it is called. ``folder`` is where it works; with all that is below it takes ``largest`` bytes at most."""
+    """How it is called. ``folder`` is where it works; with all that is below it takes ``largest`` bytes at most.
+
+    ``program``: what is called instead, in the same way.
+    """
 
     environment: Mapping[str, str]
     folder: Path
     largest: int
+    program: str = "git"
 
     async def __call__(self, *words: str) -> str:
         """Its output. Raises GitFailed; BuildFailed where it takes too much room, NoSpace where there is none."""
@@ -42,7 +46,7 @@ class Git:
         life, lifeline = os.pipe2(os.O_CLOEXEC)
         try:
             child = await spawn(
-                ["/bin/sh", "-c", _SCRIPT, "git", *words],
+                ["/bin/sh", "-c", _SCRIPT, self.program, *words],
                 stdin=life,
                 stdout=output,
                 stderr=errors.theirs,

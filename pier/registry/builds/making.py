@@ -16,6 +16,7 @@ from pier.registry.builds.checkout import Checkout, checked_out
 from pier.registry.builds.choosing import tags, target
 from pier.registry.builds.credentials import bases_header
 from pier.registry.builds.engine import Engine, Say, connected
+from pier.registry.builds.enginessh import reached
 from pier.registry.builds.gitconfig import fetched_here
 from pier.registry.builds.payload import Push
 from pier.registry.builds.tasks import Task
@@ -44,14 +45,14 @@ class Making:
         Raises BuildFailed, Unavailable, NoSpace.
         """
         found = tags(self._rule, Push(task.ref, task.commit))
-        platforms = self._rule.platforms
+        platforms, root = self._rule.platforms, Path(self._registry.settings.root)
         async with AsyncExitStack() as stack:
             source = _Source(task)
             if fetched_here(self._rule):
                 self._say(f"Fetching {task.commit or task.ref} of {self._rule.repository}\n")
-                root = Path(self._registry.settings.root)
                 source = _Source(task, await stack.enter_async_context(checked_out(root, self._rule, task, self._say)))
-            engine = await stack.enter_async_context(connected(self._rule))
+            address = await stack.enter_async_context(reached(root, self._rule))
+            engine = await stack.enter_async_context(connected(self._rule, address))
             if len(platforms) < 2:
                 await self._push(engine, source, "".join(platforms), found)
             else:

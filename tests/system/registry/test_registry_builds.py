@@ -136,7 +136,7 @@ async def test_a_secret_in_a_file(tmp_path: Path) -> None:
     [
         ({"secret": ""}, "build app: it needs a secret"),
         ({"name": "App"}, "settings: Expected `str` matching regex"),
-        ({"engine": "ssh://host"}, "build app: an engine over ssh:// is not possible: have its socket forwarded"),
+        ({"engine": "ssh://host"}, "build app: an engine of ssh:// needs an engine_key_file"),
         ({"repository": "/etc"}, "settings: Expected `str` matching regex"),
         ({"repository": "https://me:word@host/x.git"}, "build app: a repository's URL takes no password"),
         (

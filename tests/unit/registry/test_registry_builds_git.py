@@ -23,6 +23,7 @@ from pier.registry.settings import Base, Build, Settings
 HTTPS = {"repository": "https://git.example.com:8443/me/app.git"}
 SSH = {"repository": "git@git.example.com:me/app.git"}
 PASSWORD = {"git_username": "me", "git_password": "hunter2"}
+ENGINE = {"engine_key_file": "/keys/engine", "engine_known_hosts_file": "/keys/known"}
 KEY = {"git_key_file": "/keys/a b", "git_known_hosts_file": "/keys/known hosts"}
 
 
@@ -93,10 +94,18 @@ def test_ssh_knows_one_key_and_trusts_one_file() -> None:
         (SSH | KEY | {"git_key_file": "keys/a"}, "git_key_file has to be an absolute path"),
         (SSH | KEY | {"git_key_file": "/keys/%h"}, "git_key_file has to be an absolute path"),
         ({"git_ca_file": "/ca.pem"}, "git_ca_file goes with git_username"),
-        ({"engine": "ssh://me@host"}, "an engine over ssh:// is not possible"),
+        ({"engine": "ssh://me@host"}, "an engine of ssh:// needs an engine_key_file"),
+        ({"engine": "ssh://me@host", "engine_key_file": "/k"}, "and an engine_known_hosts_file"),
+        (
+            ENGINE | {"engine": "ssh://-oProxyCommand=x"},
+            "an engine is unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST",
+        ),
+        (ENGINE | {"engine": "ssh://me:word@host"}, "an engine is unix:///PATH"),
+        (ENGINE | {"engine": "ssh://host", "engine_key_file": "k"}, "has to be an absolute path"),
+        (ENGINE, "are for an engine of ssh://"),
         ({"engine": "https://host:2376"}, "tcp://HOST:2376, with engine_certs"),
-        ({"engine": "docker.sock"}, "an engine is unix:///PATH or tcp://HOST:PORT: docker.sock"),
-        ({"engine": "tcp://host:x"}, "an engine is unix:///PATH or tcp://HOST:PORT"),
+        ({"engine": "docker.sock"}, "an engine is unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST: docker.sock"),
+        ({"engine": "tcp://host:x"}, "an engine is unix:///PATH, tcp://HOST:PORT"),
         ({"engine_certs": "/certs"}, "engine_certs is for an engine of tcp://"),
         ({"engine": "tcp://host:1", "engine_certs": "certs"}, "engine_certs has to be an absolute path"),
         ({"bases": (Base(registry="ghcr.io", username="me"),)}, "ghcr.io in bases needs a password"),
@@ -119,6 +128,8 @@ def test_what_makes_sense() -> None:
         {**KEY, "repository": "ssh://git@host:22/me/app.git"},
         {"engine": "tcp://[::1]:2376", "engine_certs": "/certs"},
         {"engine": "http://host"},
+        {**ENGINE, "engine": "ssh://host"},
+        {**ENGINE, "engine": "ssh://me@[::1]:2222/run/pier.sock"},
         {**PASSWORD, "repository": "https://dev.example.com/me/_git/app"},
         {"git_lfs": True, "git_ca_file": "/ca.pem"},
         {"reads": ("*", "team/*", "shared/base"), "bases": (Base(registry="host:5000", username="me", password="x"),)},
