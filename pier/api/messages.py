@@ -46,10 +46,12 @@ class MessageStream:
         return self.response
 
 
-async def run_with_progress(call: Call, work: Callable[[Progress], Awaitable[Any]]) -> web.StreamResponse:
+async def run_with_progress(
+    call: Call, work: Callable[[Progress], Awaitable[Any]], *, always: bool = False
+) -> web.StreamResponse:
     """Run ``work`` and stream what it reports, from whichever thread.
 
-    An error before the first report is raised; a later one becomes the last message.
+    An error before the first report is raised, a later one becomes the last message; with ``always`` that one too.
     """
     stream = MessageStream(call)
     queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
@@ -59,7 +61,7 @@ async def run_with_progress(call: Call, work: Callable[[Progress], Awaitable[Any
         await _forward(queue, stream)
         await task
     except PierError as error:
-        if not stream.response.prepared:
+        if not (stream.response.prepared or always):
             raise
         await stream.send(_error(error.message))
     except (ConnectionError, asyncio.CancelledError):

@@ -80,7 +80,7 @@ async def load_images(call: Call) -> web.StreamResponse:
     async def work(report: Progress) -> None:
         await archive.load(call.services.images, _upload(call), _quieter(report) if quiet else report, wanted)
 
-    return await run_with_progress(call, work)
+    return await run_with_progress(call, work, always=True)
 
 
 def _quieter(report: Progress) -> Progress:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from pier.errors import InvalidArgument
 from pier.images.changes import apply_changes
 from pier.images.deps import Images, Progress
 from pier.images.image import Image
@@ -39,8 +40,11 @@ class ImportOptions:
 async def import_tar(images: Images, stream: AsyncIterator[bytes], options: ImportOptions, progress: Progress) -> Image:
     """An image of one layer: the tar in ``stream``, plain or compressed. Reports its ID.
 
-    Raises InvalidArgument for a bad change, DataCorrupted ("unexpected EOF"...) for a bad tar, NoSpace.
+    Raises InvalidArgument for a bad change or another system than Linux, DataCorrupted ("unexpected EOF"...) for a
+    bad tar, NoSpace.
     """
+    if options.platform is not None and options.platform.os != "linux":
+        raise InvalidArgument("operating system is not supported")
     execution = apply_changes(options.config, options.changes)
     writer = images.snapshots.begin_layer()
     try:

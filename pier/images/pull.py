@@ -176,7 +176,8 @@ async def _find(pulling: _Pulling, reference: Reference, shown: str) -> _Found:
 async def _fetch(pulling: _Pulling, reference: Reference, found: _Found) -> Image:
     images, manifest = pulling.images, found.manifest
     config = await _config(pulling, manifest.config)
-    _check_platform(config, reference, pulling.platform)
+    listed = found.root != found.fetched.digest
+    _check_platform(config, reference, None if listed else pulling.platform)
     described = Descriptor(manifest.media_type, found.fetched.digest, len(found.fetched.data))
 
     async def blob(descriptor: Descriptor, offset: int) -> AsyncIterator[bytes]:
@@ -220,7 +221,10 @@ async def _config(pulling: _Pulling, descriptor: Descriptor) -> bytes:
 
 
 def _check_platform(config: bytes, reference: Reference, platform: Platform | None) -> None:
-    """An image that is for one platform only is taken as it is, unless the user asked for another."""
+    """An image that is for one platform only is taken as it is, unless the user asked for another.
+
+    ``platform`` None: its manifest list said what it is for, which is believed before its config, as Docker does.
+    """
     actual = _platform_of(parse_image(config))
     if actual.os not in ("", "linux"):
         why = "operating system is not supported"

@@ -146,6 +146,17 @@ def test_one_platform_of_several(cli: Docker, pier: Pier, registry: Distribution
     cli("rmi", image)
 
 
+@pytest.mark.parametrize("arguments", [("load", "-i"), ("import",)])
+def test_a_folder_is_no_archive(pier: Pier, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    assert pier.fails(*arguments, str(tmp_path)) == f"read {tmp_path}: is a directory"
+
+
+def test_what_cannot_be_loaded_is_told_as_docker_tells_it(cli: Docker, pier: Pier) -> None:
+    for data in (b"", b"no tar " * 200):
+        assert pier.fails("load", stdin=data) == cli.fails("load", stdin=data)
+    assert pier.fails("load", stdin=b"no tar " * 200) == "archive/tar: invalid tar header"
+
+
 def test_signatures_are_not_checked_in_silence(pier: Pier) -> None:
     for command in ("pull", "push"):
         assert "not supported" in pier.fails(command, "--disable-content-trust=false", "127.0.0.1:9/x")

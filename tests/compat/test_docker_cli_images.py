@@ -164,6 +164,11 @@ def test_whiteouts_hide(cli: Docker, tag: str) -> None:
     assert cli("run", "--rm", f"{tag}:1", "sh", "-c", "ls -A /d /e").out == "/d:\nb\n\n/e:\nc"
 
 
+def test_import_for_another_system(cli: Docker, tag: str) -> None:
+    refused = cli.fails("import", "--platform", "windows/amd64", "-", tag, stdin=file_layer({"x": b"x"}))
+    assert refused == "Error response from daemon: operating system is not supported"
+
+
 def test_import(cli: Docker, tag: str, tmp_path: Path) -> None:
     changes = ("-c", 'CMD ["id","-u"]', "-c", "USER web", "-c", "ENV A=b C=d", "-c", "EXPOSE 80", "-c", "WORKDIR /data")
     printed = cli("import", *changes, "-m", "why not", "-", f"{tag}:1", stdin=busybox_rootfs()).out

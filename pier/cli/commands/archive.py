@@ -24,6 +24,13 @@ PIECE = 1 << 20
 PLATFORM = "(os[/arch[/variant]])"
 
 
+def open_input(path: str) -> int:
+    """A descriptor of ``path``. Raises Failure for a folder, which can be opened but not read."""
+    if os.path.isdir(path):
+        raise Failure(f"read {path}: is a directory")
+    return os.open(path, os.O_RDONLY)
+
+
 def read_pieces(descriptor: int) -> Iterator[bytes]:
     while piece := os.read(descriptor, PIECE):
         yield piece
@@ -83,7 +90,7 @@ def load(call: Call) -> int:
     path = call.text("input")
     if not path and is_terminal(0):
         raise Failure("requested load from stdin, but stdin is empty")
-    descriptor = os.open(path, os.O_RDONLY) if path else 0
+    descriptor = open_input(path) if path else 0
     quiet = call.flag("quiet") or not is_terminal(1)
     response = images.load(call.client, read_pieces(descriptor), quiet, given_platform(call))
     if "json" in response.headers.get("content-type", ""):
@@ -102,7 +109,7 @@ def import_image(call: Call) -> int:
     elif source.startswith(("http://", "https://")):
         from_source = source
     else:
-        pieces, from_source = read_pieces(os.open(source, os.O_RDONLY)), "-"
+        pieces, from_source = read_pieces(open_input(source)), "-"
     repository, tag = _target(call.args[1]) if len(call.args) > 1 else ("", "")
     query: dict[str, str | list[str]] = {
         "fromSrc": from_source,

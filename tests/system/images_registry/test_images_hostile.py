@@ -184,6 +184,19 @@ async def test_an_index(images: Images, registries: Registries, registry: Faulty
         await _pull(images, registries, registry, told, "linux/s390x")
 
 
+async def test_a_list_is_believed_before_a_config(
+    images: Images, registries: Registries, registry: FaultyRegistry, told: Told
+) -> None:
+    """Many an image for ARM was built with a config that says amd64."""
+    registry.add_image("t/app", "arm", [layer_tar(f=b"x")])
+    _index(registry, ("arm", "linux/arm64/v8", {}))
+    assert (await _pull(images, registries, registry, told, "linux/arm64")).config.architecture == "amd64"
+    with pytest.raises(
+        NotFound, match="does not match the specified platform: wanted linux/arm64, actual: linux/amd64"
+    ):
+        await _pull(images, registries, registry, told, "linux/arm64", "arm")
+
+
 async def test_an_index_of_itself_and_of_indexes(
     images: Images, registries: Registries, registry: FaultyRegistry, told: Told
 ) -> None:
