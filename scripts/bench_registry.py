@@ -168,11 +168,42 @@ class Rows:
         pier(self._engine, "rmi", "-f", f"{side.host}/bench:1")
         return taken
 
+    def push_cost(self, side: Side) -> float:
+        """Seconds of processor that the server takes for a GB."""
+        fresh = type(side)(self._folder)
+        try:
+            began = processor(fresh)
+            skopeo("--dest-tls-verify=false", f"oci:{self._image}:1", f"docker://{fresh.host}/bench:1")
+            return (processor(fresh) - began) / gigabytes(self._image)
+        finally:
+            fresh.close()
+
+    def pull_cost(self, side: Side) -> float:
+        """The same for a client that throws the layers away."""
+        layers = [f"http://{side.host}/v2/bench/blobs/{digest}" for digest in blobs(self._image)]
+        began = processor(side)
+        subprocess.run(["curl", "-sf", *(word for url in layers for word in ("-o", "/dev/null", url))], check=True)
+        return (processor(side) - began) / gigabytes(self._image)
+
     def manifests(self, side: Side) -> float:
         """Manifests a second: small ones, each with a tag of its own."""
         self._turn += 1
         with peak(side):
             return asyncio.run(many(side.host, f"small-{self._turn}"))
+
+
+def blobs(image: Path) -> list[str]:
+    return [f"sha256:{each.name}" for each in (image / "blobs/sha256").iterdir() if each.stat().st_size > 1 << 20]
+
+
+def gigabytes(image: Path) -> float:
+    return sum(each.stat().st_size for each in (image / "blobs/sha256").iterdir()) / 1e9
+
+
+def processor(side: Side) -> float:
+    """Seconds so far, of the process and of the kernel for it (proc(5), ``stat``)."""
+    fields = Path(f"/proc/{side.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def many(host: str, name: str) -> float:
@@ -233,6 +264,8 @@ TITLES = {
     "pull": "pull by skopeo",
     "engine_push": "push by Pier",
     "engine_pull": "pull by Pier",
+    "push_cost": "processor for a GB pushed",
+    "pull_cost": "processor for a GB pulled",
     "manifests": "small manifests pushed a second",
 }
 

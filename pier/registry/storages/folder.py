@@ -23,6 +23,8 @@ from pier.registry.threads import hop, obtain
 
 _LOCATION: Final = re.compile(r"[0-9a-f]{32}", re.A)
 _PIECE: Final = 1 << 20
+_IN_MEMORY: Final = 256 << 10
+"""Of what the kernel has in memory, so much is copied in the event loop: a thread would cost more than the bytes."""
 _PROBE: Final = bytes(4096)
 _THREADS: Final = 16
 """Syncs that wait for one commit of the journal together: 0.2 ms a small blob, 0.5 ms one after the other."""
@@ -55,9 +57,12 @@ class FolderStorage:
 
     async def read(self, location: str, start: int, stop: int) -> AsyncIterator[bytes]:
         descriptor = await obtain(self._threads, os.close, self.open, location)
+        room = memoryview(bytearray(min(_IN_MEMORY, stop - start)))
         try:
             while start < stop:
-                piece = await hop(self._threads, _pread, descriptor, min(_PIECE, stop - start), start)
+                piece = _remembered(descriptor, room[: stop - start], start)
+                if not piece:
+                    piece = await hop(self._threads, _pread, descriptor, min(_PIECE, stop - start), start)
                 start += len(piece)
                 yield piece
         finally:
@@ -109,6 +114,15 @@ def _salvage(path: Path) -> int:
             return 0
         finally:
             os.close(file)
+
+
+def _remembered(descriptor: int, room: memoryview, offset: int) -> bytes:
+    """What can be had without waiting for the disk, by way of ``room``; none where the file system cannot tell."""
+    try:
+        count = os.preadv(descriptor, [room], offset, os.RWF_NOWAIT)
+    except OSError:
+        return b""
+    return bytes(room[:count])
 
 
 def _pread(descriptor: int, length: int, offset: int) -> bytes:

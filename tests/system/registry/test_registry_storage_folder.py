@@ -150,3 +150,18 @@ async def test_addresses(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(Unavailable, match=re.escape("the storage does not work")):
         await open_storage(f"file://{tmp_path}/file/x")
+
+
+async def test_what_the_kernel_has_forgotten_is_read_from_the_disk(storage: FolderStorage, root: Path) -> None:
+    """What it has in memory is copied at once; both may take turns within one blob."""
+    data = os.urandom(3 * MIB + 5)
+    location = await kept(storage, data)
+    file = os.open(root / location[:2] / location, os.O_RDONLY)
+    try:
+        os.fsync(file)
+        for start, length in ((0, 0), (MIB, 512 << 10), (2 * MIB, 4096)):  # 0: up to the end
+            os.posix_fadvise(file, start, length, os.POSIX_FADV_DONTNEED)
+            assert await bytes_of(storage, location, 0, len(data)) == data
+            assert await bytes_of(storage, location, MIB - 3, MIB + 7) == data[MIB - 3 : MIB + 7]
+    finally:
+        os.close(file)
