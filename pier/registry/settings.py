@@ -4,14 +4,22 @@ A field is ``name = …`` in the file, ``PIER_REGISTRY_NAME`` in the environment
 dashes there). Its description is what ``--help`` and the manual say of it.
 """
 
+import re
 from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
 
+from pier.registry.names import is_repository
+
 Count = Annotated[int, Meta(ge=0)]
 Positive = Annotated[int, Meta(ge=1)]
 Texts = tuple[str, ...]
+_ADDRESS: Final = re.compile(r"https?://[^/@?#\s]+(/[^?#\s]*)?")
+_PROJECT: Final = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
+_LONGEST_PROJECT: Final = 64
+_TIME: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _UNSHOWN: Final = frozenset({"password", "git_password", "secret", "args", "url", "database", "storage"})
 
 
@@ -21,6 +29,14 @@ class _Table(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         shown = (f"{name}={getattr(self, name)!r}" for name in self.__struct_fields__ if name not in _UNSHOWN)
         return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def _is_address(text: str) -> bool:
+    try:
+        address = urlsplit(text)
+        return bool(_ADDRESS.fullmatch(text) and address.hostname and address.port != 0)
+    except ValueError:
+        return False
 
 
 class Webhook(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,11 +55,18 @@ class Remote(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ``insecure``: it may show any certificate. Others than the system's authorities are in ``/etc/docker/certs.d``.
     """
 
-    url: Annotated[str, Meta(pattern=r"^https?://[^/@?#]+(/[^?#]*)?$")]
+    url: str
     username: str = ""
     password: str = ""
     password_file: str = ""
     insecure: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises ValueError, which msgspec tells together with the place."""
+        if not _is_address(self.url):
+            raise ValueError("the url has to be http(s)://HOST[:PORT][/PATH], without a user and a password in it")
+        if (self.password or self.password_file) and not self.username:
+            raise ValueError("there is a password, but no username")
 
 
 class Upstream(Remote, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -54,11 +77,16 @@ class Upstream(Remote, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ``library``: a name of one part means ``library/…`` there, as it does at the Docker Hub, which need not say so.
     """
 
-    name: Annotated[str, Meta(pattern="^[a-z0-9]+([._-][a-z0-9]+)*$", max_length=64)]
+    name: str
     names: Texts = ("*",)
     ttl: Count = 60
     default: bool = False
     library: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not _PROJECT.fullmatch(self.name) or len(self.name) > _LONGEST_PROJECT:
+            raise ValueError(f"the name {self.name!r} cannot be the first part of a repository's name")
 
 
 class Replication(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -78,9 +106,15 @@ class Replication(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True)
     prefix: str = ""
     on_push: bool = True
     every: Count = 0
-    at: Annotated[str, Meta(pattern="^(([01][0-9]|2[0-3]):[0-5][0-9])?$")] = ""
+    at: str = ""
     deletions: bool = False
     referrers: bool = True
+
+    def __post_init__(self) -> None:
+        if self.at and not _TIME.fullmatch(self.at):
+            raise ValueError(f"at has to be a time of day, from 00:00 to 23:59, and is {self.at!r}")
+        if not is_repository(f"{self.prefix}x"):
+            raise ValueError(f"the prefix {self.prefix!r} cannot begin a repository's name")
 
 
 class Base(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -64,7 +64,11 @@ def test_no_secret_is_shown(tmp_path: Path) -> None:
         storage = "s3://bucket/prefix?secret_key=hidden"
         webhook = [{name = "chat", url = "https://chat.example/hidden", secret = "hidden"}]
         upstream = [{name = "hub", url = "https://docker.io", username = "me", password = "hidden"}]
-        replication = [{name = "copy", direction = "push", remote = {url = "https://x", password = "hidden"}}]
+
+        [[replication]]
+        name = "copy"
+        direction = "push"
+        remote = {url = "https://x", username = "me", password = "hidden"}
 
         [[build]]
         name = "app"
