@@ -8,7 +8,8 @@ from pier.registry.remotes import Remotes
 from pier.registry.settings import Remote
 from pier.remote.repository import Repository, Request
 
-_OURS: Final = "it refuses our name and password"
+REFUSED: Final = "it refuses our name and password"
+UNREADABLE: Final = "the password for it cannot be read"
 
 
 async def doubt(remotes: Remotes, remote: Remote) -> str:
@@ -19,7 +20,11 @@ async def doubt(remotes: Remotes, remote: Remote) -> str:
     asks.
     """
     try:
-        return await _doubt(remotes.registry(remote), bool(remote.username))
+        there = remotes.registry(remote)
+    except PierError:
+        return UNREADABLE
+    try:
+        return await _doubt(there, bool(remote.username))
     except PierError as error:
         return error.message
 
@@ -29,6 +34,6 @@ async def _doubt(there: Repository, named: bool) -> str:
     try:
         answer = await there.open(request)
     except Unauthorized as error:  # the token server does, or there is no password for Basic
-        return f"{_OURS}: {error.message}" if named else ""
+        return f"{REFUSED}: {error.message}" if named else ""
     answer.release()
-    return _OURS if named and answer.status == HTTPStatus.UNAUTHORIZED else ""
+    return REFUSED if named and answer.status == HTTPStatus.UNAUTHORIZED else ""

@@ -3,6 +3,7 @@
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Final, TypeVar
 
@@ -11,7 +12,7 @@ from pier.log import Logger
 from pier.oci.digest import Digest
 from pier.oci.manifest import Descriptor
 from pier.oci.reference import Reference
-from pier.registry.doubts import doubt
+from pier.registry.doubts import REFUSED, UNREADABLE, doubt
 from pier.registry.manifests import document
 from pier.registry.model import Cached
 from pier.registry.refusals import Code, Refusal
@@ -55,6 +56,7 @@ class Asking:
         self._remotes = {True: Remotes(_QUICK), False: Remotes(_THOROUGH)}
         self._repositories: OrderedDict[tuple[str, bool], tuple[Credentials | None, Repository]] = OrderedDict()
         self._resting: dict[str, tuple[float, str]] = {}
+        self._refused: dict[str, Credentials | None] = {}
 
     async def stop(self) -> None:
         for remotes in self._remotes.values():
@@ -88,10 +90,12 @@ class Asking:
     def repository(self, place: Place, *, quick: bool = False) -> Repository:
         """For what goes on for longer: a blob. It is kept, with its tokens, until our password there is another one.
 
-        Raises Out where that cannot be read.
+        Raises Out where that cannot be read, or was refused a moment ago: accounts are locked for trying on.
         """
-        key = (place.repository, quick)
+        key, name = (place.repository, quick), place.upstream.name
         ours = self._readable(place, lambda: credentials(place.upstream))
+        if name in self._refused and self._refused[name] == ours and (reason := self.trouble(name)):
+            raise Out(reason)
         known, found = self._repositories.pop(key, (None, None))
         if found is None or known != ours:
             found = self._readable(place, lambda: self._remotes[quick].repository(place.upstream, place.name))
@@ -105,7 +109,7 @@ class Asking:
             return made()
         except PierError as error:
             _log.error("an upstream cannot be asked", upstream=place.upstream.name, error=error)
-            raise Out("the password for it cannot be read") from error
+            raise Out(UNREADABLE) from error
 
     async def _ask(self, place: Place, quick: bool, question: Callable[[Repository], Awaitable[T]]) -> T:
         name = place.upstream.name
@@ -139,11 +143,15 @@ class Asking:
     async def _doubt(self, upstream: Upstream, error: PierError) -> None:
         reason = await doubt(self._remotes[True], upstream)
         if reason:
+            if reason.startswith(REFUSED):
+                with suppress(PierError):
+                    self._refused[upstream.name] = credentials(upstream)
             self._rest(upstream.name, reason)
             raise Out(reason) from error
         self._is_well(upstream.name)
 
     def _is_well(self, name: str) -> None:
+        self._refused.pop(name, None)
         if self._resting.pop(name, None):
             _log.info("an upstream answers again", upstream=name)
             self._outage(name, False)

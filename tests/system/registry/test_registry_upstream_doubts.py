@@ -76,7 +76,10 @@ async def test_a_password_that_ran_out(upstream: FaultyRegistry, tmp_path: Path)
             status, text = await asked(http, f"/v2/up/app/{path}")
             assert status == 503
             assert b"refuses our name and password" in text
+        asked_before = len(upstream.requests)
         assert await manifest(http) == first
+        assert (await manifest(http, "3"))[0] == 503
+        assert len(upstream.requests) == asked_before, "nobody tries a password again and again that was refused"
         assert "refuses our name and password" in await trouble(http)
         assert "refuses our name and password" in registry.log.read_text()
         secret.write_text("new")
