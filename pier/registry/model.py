@@ -74,6 +74,15 @@ class Cached(msgspec.Struct, frozen=True, kw_only=True):
     checked: int = 0
 
 
+class KeptRepository(msgspec.Struct, frozen=True):
+    """What was pulled through of one repository and is here. ``used``: when something of it was pulled last."""
+
+    name: str
+    bytes: int
+    used: int
+    tags: list[str]
+
+
 class Tag(msgspec.Struct, frozen=True):
     repository: str
     name: str

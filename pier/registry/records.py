@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Protocol
 
 from pier.oci.digest import Digest
-from pier.registry.model import Blob, Cached, Job, Manifest, Project, Referrer, Run, Tag, Upload, User
+from pier.registry.model import Blob, Cached, Job, KeptRepository, Manifest, Project, Referrer, Run, Tag, Upload, User
 
 CONDEMNED: Final = -1
 """The offset of an upload whose bytes go: nobody writes to it or makes a blob of it."""
@@ -203,6 +203,9 @@ class CachedImages(Protocol):
 
     async def cached_sizes(self) -> dict[str, int]:
         """Bytes by the repositories' first names. What two repositories have counts in both."""
+
+    async def kept_repositories(self, upstream: str, after: str, limit: int) -> list[KeptRepository]:
+        """Those whose first name is ``upstream``, by name, at most ``limit`` after the name ``after``."""
 
     async def evict_cached(self, bytes: int, until: int) -> int:
         """Let go of what was not used for longest, some hundred at most, until ``bytes`` are; how many are.

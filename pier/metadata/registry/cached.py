@@ -6,7 +6,7 @@ from typing import Final
 from pier.metadata.registry import links
 from pier.metadata.registry.transaction import Transaction
 from pier.oci.digest import Digest
-from pier.registry.model import Cached
+from pier.registry.model import Cached, KeptRepository
 
 _FOR_EVER: Final = 1 << 40
 _BATCH: Final = 200
@@ -109,6 +109,16 @@ def sizes(sql: Transaction) -> dict[str, int]:
         name = repository.partition("/")[0]
         found[name] = found.get(name, 0) + int(size)
     return found
+
+
+def kept(sql: Transaction, upstream: str, after: str, limit: int) -> list[KeptRepository]:
+    first = f"{upstream}/"
+    rows = sql.execute(
+        "SELECT repository, SUM(size), MAX(used) FROM cached WHERE substr(repository, 1, ?) = ? AND repository > ? "
+        "GROUP BY repository ORDER BY repository LIMIT ?",
+        (len(first), first, after, limit),
+    )
+    return [KeptRepository(name, int(size), int(used), tags(sql, name)) for name, size, used in rows]
 
 
 def evict(sql: Transaction, bytes: int, until: int) -> int:

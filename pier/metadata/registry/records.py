@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pier.metadata.registry import access, blobs, cached, checks, jobs, links, manifests, runs, tags, uploads
 from pier.metadata.registry.transaction import Database, Transaction
 from pier.oci.digest import Digest
-from pier.registry.model import Blob, Cached, Job, Manifest, Project, Referrer, Run, Tag, Upload, User
+from pier.registry.model import Blob, Cached, Job, KeptRepository, Manifest, Project, Referrer, Run, Tag, Upload, User
 from pier.registry.names import project
 from pier.registry.records import Plan, nothing
 
@@ -194,6 +194,9 @@ class SqlRecords:
 
     async def cached_sizes(self) -> dict[str, int]:
         return await self._read(cached.sizes)
+
+    async def kept_repositories(self, upstream: str, after: str, limit: int) -> list[KeptRepository]:
+        return await self._read(lambda sql: cached.kept(sql, upstream, after, limit))
 
     async def evict_cached(self, bytes: int, until: int) -> int:
         return await self._write(lambda sql: cached.evict(sql, bytes, until))

@@ -48,6 +48,7 @@ TABLE: Final[Mapping[str, Methods]] = {
     "builds": {"GET": builds.builds},
     "builds/*/run": {"POST": builds.run},
     "upstreams": {"GET": upstreams.upstreams},
+    "upstreams/*": {"GET": upstreams.kept},
     "search": {"GET": catalogue.search},
 }
 
