@@ -18,8 +18,6 @@ from pier.linux import cgroup
 from pier.oci.platform import host_platform
 from pier.version import API_VERSION, MIN_API_VERSION, VERSION
 
-_STATES = {"running": "ContainersRunning", "paused": "ContainersPaused"}
-
 
 class HostSystem:
     """Implements :class:`pier.api.services.System` for this host. ``config`` is replaced on reload."""

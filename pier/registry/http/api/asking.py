@@ -51,7 +51,7 @@ class Ask:
             raise Refused(Code.UNAUTHORIZED, "authentication required", headers=_CHALLENGE, who=self.asker.name)
 
     def _denied(self) -> Refused:
-        self.note("api", result=Code.DENIED.value, path=self.request.path)
+        self._audit("api", Code.DENIED.value, path=self.request.path)
         return Refused(Code.DENIED, "requested access to the resource is denied", who=self.asker.name)
 
     async def readable(self, repository: str) -> None:
@@ -71,7 +71,10 @@ class Ask:
     def query(self, name: str) -> str:
         return self.request.query.get(name, "")
 
-    def note(self, event: str, *, result: str = "ok", **more: Any) -> None:
-        """Write it into the audit log; what instances know of people is asked anew."""
+    def note(self, event: str, **more: Any) -> None:
+        """Something was changed: write it into the audit log; what this instance knows of people is asked anew."""
         self.gate.people.forget()
+        self._audit(event, "ok", **more)
+
+    def _audit(self, event: str, result: str, **more: Any) -> None:
         self.gate.audit.note(event, who=self.asker.name, address=self.caller.address, result=result, **more)
