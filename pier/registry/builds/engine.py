@@ -18,6 +18,9 @@ from pier.registry.threads import hop
 
 _CONNECT: Final = 10.0
 _CLEANING: Final = aiohttp.ClientTimeout(total=20)
+_ANSWERING: Final = aiohttp.ClientTimeout(total=30)
+"""For what costs an engine nothing: one that is stopped would have all builds wait until their time is over."""
+
 _LONGEST: Final = 1 << 20
 _BUSY: Final = frozenset({502, 503, 504})
 Say = Callable[[str], None]
@@ -56,7 +59,7 @@ class Engine:
     async def has(self, name: str) -> bool:
         """Raises Unavailable."""
         try:
-            async with self._http.get(f"/images/{quote(name)}/json") as answer:
+            async with self._http.get(f"/images/{quote(name)}/json", timeout=_ANSWERING) as answer:
                 return answer.status == 200
         except (aiohttp.ClientError, TimeoutError) as error:
             raise self._away(error) from error
@@ -93,7 +96,8 @@ class Engine:
         if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
             return BuildFailed(f"the engine's certificate is not what ca.pem in {self._certs} vouches for: {error}")
         hint = f"; does it take the cert.pem in {self._certs}?" if self._certs else ""
-        return Unavailable(f"the engine does not answer: {type(error).__name__}: {error}{hint}")
+        said = f"{type(error).__name__}: {error}".rstrip(": ")
+        return Unavailable(f"the engine does not answer: {said}{hint}")
 
 
 @asynccontextmanager

@@ -157,6 +157,23 @@ async def test_settings_that_are_refused(changes: dict[str, str], message: str, 
     assert message in str(caught.value) and SECRET not in str(caught.value)
 
 
+async def test_an_engine_that_has_stopped(tmp_path: Path) -> None:
+    """Its socket takes calls, and nobody answers them: it is asked again, as one that is away."""
+    going = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await going.wait()
+        writer.close()
+
+    socket = tmp_path / "engine"
+    server = await asyncio.start_unix_server(answer, socket)
+    async with server, asyncio.timeout(150), house(tmp_path, RULE | {"engine": f"unix://{socket}"}) as home:
+        id = await home.push("refs/heads/main", "a" * 40)
+        run = await home.until(id, lambda run: run["state"] == "queued" and run["note"])
+        assert run["note"].startswith("the engine does not answer: ")
+        going.set()
+
+
 async def test_an_engine_that_says_strange_things(tmp_path: Path) -> None:
     """Endless lines, bytes that are no text, errors that are no text: runs say so, and end."""
     answers: list[tuple[int, bytes]] = [
