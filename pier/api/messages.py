@@ -6,7 +6,7 @@ A client that goes away cancels the work.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from aiohttp import web
@@ -126,12 +126,7 @@ async def send_bytes(
     response.headers.update(call.services.system.headers())
     response.enable_chunked_encoding()
     try:
-        async for chunk in chunks:
-            if not response.prepared:
-                await response.prepare(call.request)
-            await response.write(chunk)
-        if not response.prepared:
-            await response.prepare(call.request)
+        await _forward_bytes(call, chunks, response)
     except PierError as error:
         if not response.prepared:
             raise
@@ -141,3 +136,18 @@ async def send_bytes(
         raise ConnectionResetError("an archive broke off") from error
     await response.write_eof()
     return response
+
+
+async def _forward_bytes(call: Call, chunks: AsyncIterator[bytes], response: web.StreamResponse) -> None:
+    """Whoever goes away in the midst ends what makes them, such as a helper process, at once."""
+    pieces = aiter(chunks)
+    try:
+        async for chunk in pieces:
+            if not response.prepared:
+                await response.prepare(call.request)
+            await response.write(chunk)
+        if not response.prepared:
+            await response.prepare(call.request)
+    finally:
+        if isinstance(pieces, AsyncGenerator):
+            await pieces.aclose()

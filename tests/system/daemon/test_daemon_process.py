@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pier.testing.engine import RunningEngine
+from pier.testing.tars import entry, tar
 from tests.compat.docker_cli import eventually
 from tests.compat.rootfs import busybox_rootfs
 from tests.system.daemon.conftest import pierd, roots
@@ -146,6 +147,25 @@ def test_one_that_was_killed_is_waited_for(engine: RunningEngine) -> None:
         before = engine.abandon(signal.SIGKILL)
         engine.start()
         assert before.wait_sync(60) == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("path", ["/images/big/get", "/containers/big/export", "/containers/big/archive?path=/big"])
+def test_whoever_leaves_in_the_middle_of_an_archive_ends_its_making(engine: RunningEngine, path: str) -> None:
+    engine.import_image(tar(entry("big", os.urandom(20_000_000))), "big")
+    assert engine.request("POST", "/containers/create?name=big", {"Image": "big", "Cmd": ["x"]})[0] == 201
+    before = children(engine.pid)
+    for _ in range(5):
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(engine.socket))
+            client.sendall(f"GET {path} HTTP/1.1\r\nHost: d\r\n\r\n".encode())
+            assert client.recv(4096).startswith(b"HTTP/1.1 200 OK")
+    eventually(lambda: children(engine.pid) <= before, "helper processes")
+    assert engine.stop() == 0
+    assert "never retrieved" not in engine.log.read_text()
+
+
+def children(pid: int) -> set[str]:
+    return {child for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()}
 
 
 def test_a_second_daemon_on_the_same_root_is_refused(engine: RunningEngine, tmp_path: Path) -> None:
