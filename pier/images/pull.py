@@ -182,8 +182,9 @@ async def _fetch(pulling: _Pulling, reference: Reference, found: _Found) -> Imag
 
     async def blob(descriptor: Descriptor, offset: int) -> AsyncIterator[bytes]:
         try:
-            async for data in fetch.blob(pulling.repository, descriptor, offset):
-                yield data
+            async with aclosing(fetch.blob(pulling.repository, descriptor, offset)) as pieces:
+                async for data in pieces:
+                    yield data
         except NotFound as error:
             raise NotFound(f"unknown blob: {descriptor.digest}") from error
 

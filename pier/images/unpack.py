@@ -3,8 +3,8 @@ in one pass, several at a time.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -183,12 +183,13 @@ class _Work:
         key = short(descriptor.digest)
         meter = Meter(self._progress, "Downloading", key, descriptor.size, offset)
         received = offset
-        async for data in self._fetch(descriptor, offset):
-            received += len(data)
-            if received > descriptor.size or unpacking.broken:
-                break
-            await unpacking.write(data)
-            meter.add(len(data))
+        async with _closing(self._fetch(descriptor, offset)) as pieces:
+            async for data in pieces:
+                received += len(data)
+                if received > descriptor.size or unpacking.broken:
+                    break
+                await unpacking.write(data)
+                meter.add(len(data))
         meter.show()
         self._progress(status("Verifying Checksum", key))
         self._progress(status("Download complete", key))
@@ -201,6 +202,16 @@ class _Work:
             return
         ingest.adopt(descriptor.digest, descriptor.size)
         self._images.store.add_blob(diff_id, descriptor)
+
+
+@asynccontextmanager
+async def _closing(pieces: AsyncIterator[bytes]) -> AsyncIterator[AsyncIterator[bytes]]:
+    """What was not read to its end is given up now, not when the collector finds it."""
+    try:
+        yield pieces
+    finally:
+        if isinstance(pieces, AsyncGenerator):
+            await pieces.aclose()
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Reading a repository: manifests, blobs, tags. Refusals are worded as Docker's pull words them."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -76,7 +76,7 @@ def _missing(error: PierError, reference: Reference) -> PierError:
     return NotFound(f"manifest for {reference.familiar} not found: {text}")
 
 
-async def blob(repository: Repository, descriptor: Descriptor, offset: int = 0) -> AsyncIterator[bytes]:
+async def blob(repository: Repository, descriptor: Descriptor, offset: int = 0) -> AsyncGenerator[bytes, None]:
     """The bytes of a blob from ``offset`` on, in pieces of any size; the digest is the caller's to check.
 
     A transfer that breaks goes on from where it stopped, as long as it makes some headway. Raises
@@ -87,11 +87,14 @@ async def blob(repository: Repository, descriptor: Descriptor, offset: int = 0) 
         begun = position
         answer = await _open_blob(repository, descriptor, position)
         try:
-            async for piece in _body(repository, answer, position - _first_byte(answer, position)):
-                position += len(piece)
-                if position > descriptor.size:
-                    raise DataCorrupted(f"blob {descriptor.digest} is longer than the {descriptor.size} bytes promised")
-                yield piece
+            async with aclosing(_body(repository, answer, position - _first_byte(answer, position))) as pieces:
+                async for piece in pieces:
+                    position += len(piece)
+                    if position > descriptor.size:
+                        raise DataCorrupted(
+                            f"blob {descriptor.digest} is longer than the {descriptor.size} bytes promised"
+                        )
+                    yield piece
             if position == descriptor.size:
                 return
             raise Unavailable(f"blob {descriptor.digest} ended after {position} of {descriptor.size} bytes")
@@ -130,7 +133,7 @@ def _elsewhere(descriptor: Descriptor) -> URL | None:
     return next((URL(url) for url in descriptor.urls if url.startswith(("https://", "http://"))), None)
 
 
-async def _body(repository: Repository, answer: aiohttp.ClientResponse, skip: int) -> AsyncIterator[bytes]:
+async def _body(repository: Repository, answer: aiohttp.ClientResponse, skip: int) -> AsyncGenerator[bytes, None]:
     """The body without its first ``skip`` bytes, which a server that ignores ranges sends again."""
     try:
         async with answer:

@@ -1,6 +1,7 @@
 """Pulls from registries that lie, cut, stall and talk nonsense: one clear line, and nothing is left."""
 
 import asyncio
+import gc
 import gzip
 import json
 import os
@@ -213,6 +214,22 @@ async def test_a_missing_layer(images: Images, registries: Registries, registry:
     del registry.blobs[max(registry.blobs, key=lambda each: len(registry.blobs[each]))]
     with pytest.raises(NotFound, match=r"^unknown blob: sha256:"):
         await _pull(images, registries, registry, told)
+    await _nothing_left(images)
+
+
+async def test_a_pull_that_breaks_off_leaves_nothing_to_the_collector(
+    images: Images, registries: Registries, registry: FaultyRegistry, told: Told
+) -> None:
+    """What reads the blob is closed at once: asyncio cannot close one that waits inside another."""
+    complaints: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    registry.add_image("t/app", "1", [b"no tar" + os.urandom(20_000_000)])
+    with pytest.raises(DataCorrupted, match=r"^failed to register layer: archive/tar: invalid tar header$"):
+        await _pull(images, registries, registry, told)
+    for _ in range(10):
+        gc.collect()
+        await asyncio.sleep(0)
+    assert complaints == []
     await _nothing_left(images)
 
 
