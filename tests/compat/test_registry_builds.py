@@ -155,9 +155,12 @@ async def test_what_cannot_be_built(open_house: House, daemon: RunningEngine, re
     _, said = await open_house.call(body, github(body))
     run = await open_house.ended(said["run"], "failed")
     assert "returned a non-zero code: 3" in run["note"] and "before\n" in run["log"], run
-    _, again = await open_house.call(body, github(body))
-    assert again["run"] != said["run"]
-    await open_house.ended(again["run"], "failed")
+    seen = {said["run"]}
+    for _ in range(2):
+        _, again = await open_house.call(body, github(body))
+        assert again["run"] not in seen
+        seen.add(again["run"])
+        await open_house.ended(again["run"], "failed")
     gone = await open_house.ended(await open_house.push(MAIN, "b" * 40), "failed")
     assert "b" * 40 in gone["note"], gone
     assert images(daemon) == {"box:latest"} and await open_house.tags() == []

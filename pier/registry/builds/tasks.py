@@ -70,12 +70,11 @@ async def begin(records: Records, rule: Build, push: Push, clock: Callable[[], i
 
 def _known(push: Push, runs: Sequence[Run], waiting: Set[str]) -> Run | None:
     """What the same delivery has begun before, where that is not to be begun once more. ``runs``: the newest first."""
-    for run in runs:
-        if push.mark and run.id.endswith(push.mark):
-            again = not _overtaken(run, runs) if run.state == "failed" else run.state == "queued"
-            if not again or run.id in waiting:
-                return run
-    return None
+    run = next((run for run in runs if push.mark and run.id.endswith(push.mark)), None)
+    if run is None:
+        return None
+    lost = run.state == "queued" and run.id not in waiting
+    return None if lost or (run.state == "failed" and not _overtaken(run, runs)) else run
 
 
 def replaced(run: Run, now: int) -> Run:
