@@ -163,5 +163,6 @@ IMPORT = Command(
     ),
     minimum=1,
     maximum=2,
+    details="Of a URL a Docker engine fetches the archive itself; pierd takes files and standard input only.",
     examples=(("pier import -c 'CMD [\"sh\"]' rootfs.tar tiny", "An image of a folder that was packed with tar"),),
 )

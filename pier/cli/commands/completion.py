@@ -24,11 +24,16 @@ if TYPE_CHECKING:
 
 BASH = """# bash completion for pier: source this, or put it into /etc/bash_completion.d/pier
 _pier() {
-    local current=${COMP_WORDS[COMP_CWORD]} line
+    # bash breaks words at ':' and '=' too, which are part of images' names: the line itself does not
+    local line=${COMP_LINE:0:COMP_POINT} words current kept name
+    read -ra words <<<"$line"
+    [[ $line == *[[:space:]] ]] && words+=("")
+    current=${words[-1]}
+    kept=${current%"${current##*[:=]}"}
     COMPREPLY=()
-    while IFS=$'\\t' read -r line _; do
-        [[ $line == "$current"* ]] && COMPREPLY+=("$line")
-    done < <(pier __complete "${COMP_WORDS[@]:1:COMP_CWORD-1}" "$current" 2>/dev/null)
+    while IFS=$'\\t' read -r name _; do
+        [[ $name == "$current"* ]] && COMPREPLY+=("${name#"$kept"}")
+    done < <(pier __complete "${words[@]:1}" 2>/dev/null)
 }
 complete -o default -F _pier pier
 """

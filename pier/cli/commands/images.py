@@ -166,4 +166,11 @@ RMI = Command(
     minimum=1,
     completes="images",
 )
-TAG = Command(tag, "SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]", minimum=2, maximum=2, completes="image")
+TAG = Command(
+    tag,
+    "SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]",
+    minimum=2,
+    maximum=2,
+    completes="image",
+    examples=(("pier tag app:1.2 localhost:5000/app:1.2", "The name by which a registry of your own gets it"),),
+)
