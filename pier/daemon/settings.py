@@ -85,6 +85,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "Registries that may be spoken to over plain HTTP",
         flag="insecure-registry",
         many=True,
+        parse=values.insecure,
         reloadable=True,
     ),
     _list(

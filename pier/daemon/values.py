@@ -3,12 +3,17 @@
 import ipaddress
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
 
 _TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgtp]?)i?b?", re.IGNORECASE)
+_HUB: Final = "docker.io"
+_HUB_NAMES: Final = frozenset({_HUB, "index.docker.io", "registry-1.docker.io"})
+_PORT: Final = re.compile(r":(\d{1,20})$")
+_LAST_PORT: Final = 65535
 _ULIMITS: Final = frozenset(
     {"core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio"}
     | {"rttime", "sigpending", "stack"}
@@ -58,30 +63,58 @@ def cidr(text: str) -> str:
 
 def mirror(text: str) -> str:
     """``[HOST=]URL``: the URL of a registry that mirrors HOST, Docker Hub where none is named."""
-    host, equals, url = text.partition("=")
-    if not equals or "/" in host:
-        host, url = "docker.io", text
+    host, url = _mirrored(text)
+    shown = re.sub("//[^/]*@", "//", url)
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018  # raises ValueError where it is none
     except ValueError as error:
-        raise ValueError(f'invalid mirror: "{url}" is not a valid URI: {error}') from error
+        raise ValueError(f'invalid mirror: "{shown}" is not a valid URI: {error}') from error
     if parts.scheme not in ("http", "https"):
-        raise ValueError(f'invalid mirror: unsupported scheme "{parts.scheme}" in "{url}"')
+        raise ValueError(f'invalid mirror: unsupported scheme "{parts.scheme}" in "{shown}"')
     if not parts.hostname:
-        raise ValueError(f'invalid mirror: "{url}" is not a valid URI: it names no host')
+        raise ValueError(f'invalid mirror: "{shown}" is not a valid URI: it names no host')
     if parts.query or parts.fragment:
-        raise ValueError(f'invalid mirror: query or fragment at end of the URI "{url}"')
-    return text if host != "docker.io" else url
+        raise ValueError(f'invalid mirror: query or fragment at end of the URI "{shown}"')
+    if not host:
+        raise ValueError(f'invalid mirror: no registry is named before "={shown}"')
+    return f"{host}={url}" if host != _HUB else url
+
+
+def _mirrored(text: str) -> tuple[str, str]:
+    """The registry that is mirrored, and the mirror's URL."""
+    host, equals, url = text.partition("=")
+    if not equals or "/" in host:
+        return _HUB, text
+    return (_HUB if host in _HUB_NAMES else host), url
+
+
+def insecure(text: str) -> str:
+    """``HOST[:PORT]`` or a network; what stands before it of a URL is left out, as dockerd does."""
+    name = re.sub("^https?://", "", text, flags=re.IGNORECASE)
+    if "://" in name:
+        raise ValueError(f"insecure registry {name} should not contain '://'")
+    with suppress(ValueError):
+        return str(ipaddress.ip_network(name, strict=False)) if "/" in name else _host(name)
+    why = f'invalid host "{name}"'
+    if (port := _PORT.search(name)) and int(port[1]) > _LAST_PORT:
+        why = f'invalid port "{port[1]}"'
+    raise ValueError(f"insecure registry {name} is not valid: {why}")
+
+
+def _host(name: str) -> str:
+    """``name`` itself. Raises ValueError where it is no host."""
+    parts = urlsplit(f"//{name}")
+    if not parts.hostname or parts.port == 0 or re.search(r"[\s@/?#]", name):
+        raise ValueError(name)
+    return name
 
 
 def by_host(mirrors: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """Checked mirrors as URLs by the host that they mirror."""
     found: dict[str, tuple[str, ...]] = {}
     for text in mirrors:
-        host, equals, url = text.partition("=")
-        if not equals or "/" in host:
-            host, url = "docker.io", text
+        host, url = _mirrored(text)
         found[host] = (*found.get(host, ()), url)
     return found
 

@@ -41,7 +41,8 @@ class Registries:
         self.reconfigure(self.settings)
 
     def reconfigure(self, settings: Settings) -> None:
-        """Take over other settings; what is under way goes on with the old ones."""
+        """Take over other settings; what is under way goes on with the old ones. Mirrors are asked again."""
+        self._silent.clear()
         self.settings = self.transport.settings = settings
         self.downloads = asyncio.Semaphore(settings.max_downloads)
         self.uploads = asyncio.Semaphore(settings.max_uploads)

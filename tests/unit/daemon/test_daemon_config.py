@@ -54,6 +54,12 @@ def test_without_anything_there_are_defaults() -> None:
         (["--default-ulimit", "nofile=1024"], "default-ulimits", ("nofile=1024:1024",)),
         (["--log-opt", "max-size=1m"], "log-opts", ("max-size=1m",)),
         (["--insecure-registry", "a:1"], "insecure-registries", ("a:1",)),
+        (["--insecure-registry", "http://a:1"], "insecure-registries", ("a:1",)),
+        (["--insecure-registry", "HTTPS://a"], "insecure-registries", ("a",)),
+        (["--insecure-registry", "[::1]:5000"], "insecure-registries", ("[::1]:5000",)),
+        (["--insecure-registry", "10.1.2.3/8"], "insecure-registries", ("10.0.0.0/8",)),
+        (["--insecure-registry", "fe80::/10"], "insecure-registries", ("fe80::/10",)),
+        (["--registry-mirror", "index.docker.io=https://m"], "registry-mirrors", ("https://m",)),
         (["--registry-mirror", "https://m"], "registry-mirrors", ("https://m",)),
         (["--registry-mirror", "ghcr.io=http://m:5000/ghcr"], "registry-mirrors", ("ghcr.io=http://m:5000/ghcr",)),
     ],
@@ -91,7 +97,22 @@ def test_flags_are_read_as_pflag_does(arguments: list[str], name: str, value: ob
                 ("ghcr.io=ftp://m", 'unsupported scheme "ftp" in "ftp://m"'),
                 ("https://m?x=1", 'query or fragment at end of the URI "https://m?x=1"'),
                 ("https://", '"https://" is not a valid URI: it names no host'),
+                ("=https://m", 'no registry is named before "=https://m"'),
                 ("https://m:x", "\"https://m:x\" is not a valid URI: Port could not be cast to integer value as 'x'"),
+            )
+        ),
+        *(
+            (
+                [f"--insecure-registry={name}"],
+                f'invalid argument "{name}" for "--insecure-registry" flag: insecure registry {name} {why}',
+            )
+            for name, why in (
+                ("a/b", 'is not valid: invalid host "a/b"'),
+                ("10.0.0.0/99", 'is not valid: invalid host "10.0.0.0/99"'),
+                ("a:99999", 'is not valid: invalid port "99999"'),
+                ("a b", 'is not valid: invalid host "a b"'),
+                ("me@a", 'is not valid: invalid host "me@a"'),
+                ("ftp://a", "should not contain '://'"),
             )
         ),
         (["extra"], '"pierd" accepts no arguments.'),
@@ -173,6 +194,14 @@ def test_the_environment_names_the_file(tmp_path: Path) -> None:
         ({"proxies": "x"}, "proxies: a JSON object is expected"),
         ({"labels": "a=b"}, 'labels: a list is expected, not "a=b"'),
         ({"labels": ["a"]}, "labels: bad attribute format: a"),
+        (
+            {"registry-mirrors": ["https://me:hidden@m:99999"]},
+            'registry-mirrors: invalid mirror: "https://m:99999" is not a valid URI: Port out of range 0-65535',
+        ),
+        (
+            {"insecure-registries": ["10.0.0.0/99"]},
+            'insecure-registries: insecure registry 10.0.0.0/99 is not valid: invalid host "10.0.0.0/99"',
+        ),
         ([], "a JSON object is expected"),
         ("{", "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
     ],
