@@ -16,23 +16,29 @@ from pier.registry.http.app import App, handle
 _FIRST_REQUEST: Final = 30.0
 _LAST_WORDS: Final = 2.0
 _LONGEST_HEADER: Final = 32 << 10
+_LONGEST_HEAD: Final = 128 << 10
+"""Bytes of a request's line and headers together: the framework would take 128 headers, each of the longest."""
+
 _BUFFER: Final = 64 << 10
 """Of a connection at first; :meth:`pier.registry.http.call.Call.body` raises it where there is room."""
 
 
 class Connection(RequestHandler):
-    """One client. Who connects and says nothing is let go; so is who stops making sense in the midst of a body.
+    """One client. Who connects and says nothing is let go; so is who stops making sense in the midst of a body, or does
+    not come to the end of a head.
 
     ``patience``: seconds that a client may take nothing of what it has asked for.
     """
 
-    __slots__ = ("_body", "_patience", "_silence", "busy")
+    __slots__ = ("_arriving", "_body", "_head", "_patience", "_silence", "busy")
 
     def __init__(self, *args: Any, patience: int, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._patience = patience
         self._silence: asyncio.TimerHandle | None = None
         self._body: StreamReader | None = None
+        self._arriving: StreamReader | None = None
+        self._head = 0
         self.busy = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -49,12 +55,24 @@ class Connection(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """The framework queues what it cannot read as another request, which would wait for this one's body."""
+        before, in_body = len(self._messages), self._arriving is not None and not self._arriving.is_eof()
         super().data_received(data)
+        if len(self._messages) > before:
+            self._arriving = self._messages[-1][1]
+            self._head = 0
+        elif not in_body:
+            self._measure(len(data))
         body = self._body
         nonsense = self._messages and not isinstance(self._messages[-1][0], RawRequestMessage)
         if nonsense and body is not None and not body.is_eof():
             body.set_exception(InvalidArgument("the request's body is not encoded as its head says"))
             self.close()
+
+    def _measure(self, size: int) -> None:
+        """So many bytes more of a head that has not come to its end."""
+        self._head += size
+        if self._head > _LONGEST_HEAD:
+            self.force_close()
 
     def begin(self, body: StreamReader) -> None:
         """A whole request's head has come."""

@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
@@ -258,6 +259,40 @@ async def test_bombs_are_only_bytes(server: PierRegistry, http: aiohttp.ClientSe
     async with http.put(f"{NAME}/manifests/1", data=io.BytesIO(bomb), headers=headers) as answer:
         assert (answer.status, (await answer.json())["errors"][0]["code"]) == (400, "MANIFEST_INVALID")
     assert memory(server) - before < 32 * MEGABYTE
+
+
+async def test_heads_without_measure(server: PierRegistry, http: aiohttp.ClientSession) -> None:
+    """50 of 4 MB, of clients that nobody knows: they are let go before they have said it all."""
+    head = b"".join(b"X-%d: %s\r\n" % (number, b"y" * 32_000) for number in range(120))
+    host, _, port = server.host.partition(":")
+    before = memory(server)
+    clients = [await asyncio.open_connection(host, int(port)) for _ in range(50)]
+    for _, writer in clients:
+        writer.write(b"GET /v2/ HTTP/1.1\r\nHost: x\r\n" + head)
+    async with asyncio.timeout(60):
+        for reader, _ in clients:
+            with suppress(ConnectionError):
+                assert await reader.read() == b""
+    assert memory(server) - before < 60 * MEGABYTE
+    for _, writer in clients:
+        writer.transport.abort()
+    headers = {"Authorization": "Bearer " + "x" * 30_000, "X-Other": "y" * 30_000}
+    async with http.get("/v2/", headers=headers) as answer:
+        assert answer.status == 200
+
+
+async def test_bodies_are_no_heads(server: PierRegistry) -> None:
+    """Several requests at once, with long bodies behind each other."""
+    data = os.urandom(300_000)
+    target = f"{NAME}/blobs/uploads/?digest={sha256(data)}"
+    request = f"POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data
+    host, _, port = server.host.partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(request * 4 + b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    async with asyncio.timeout(60):
+        said = await reader.read()
+    assert (said.count(b"HTTP/1.1 201"), said.count(b"HTTP/1.1 200")) == (4, 1)
+    writer.close()
 
 
 async def test_many_manifests_of_100_mb_at_once(server: PierRegistry, http: aiohttp.ClientSession) -> None:
