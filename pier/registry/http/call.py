@@ -7,13 +7,13 @@ from typing import Final
 
 from aiohttp import web
 
-from pier.errors import DeadlineExceeded, InvalidArgument
-from pier.oci.digest import Digest, parse_digest
+from pier.errors import DeadlineExceeded
+from pier.oci.digest import Digest
 from pier.registry import names
+from pier.registry.blobs.digests import parsed
 from pier.registry.deps import Registry
 from pier.registry.http.routes import Match
 from pier.registry.principal import Anyone, Principal
-from pier.registry.refusals import Code, Refusal
 from pier.registry.upstream.cache import Cache
 
 WHO: Final = "who"
@@ -52,7 +52,7 @@ class Call:
     @property
     def digest(self) -> Digest:
         """The reference, which has to be a digest. Raises Refusal DIGEST_INVALID."""
-        return digest_of(self.match.reference)
+        return parsed(self.match.reference)
 
     @property
     def holder(self) -> str:
@@ -102,11 +102,3 @@ class Call:
         """Some clients ask before they send a large body."""
         if (self.header("Expect") or "").lower() == "100-continue" and self.request.transport:
             self.request.transport.write(_CONTINUE)
-
-
-def digest_of(text: str) -> Digest:
-    """Raises Refusal DIGEST_INVALID."""
-    try:
-        return parse_digest(text)
-    except InvalidArgument as error:
-        raise Refusal(Code.DIGEST_INVALID, str(error), {"digest": text[:255]}) from error

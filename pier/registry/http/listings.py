@@ -8,7 +8,8 @@ import msgspec
 from aiohttp import web
 
 from pier.oci import mediatypes
-from pier.registry.http.call import Call, digest_of
+from pier.registry.blobs.digests import parsed
+from pier.registry.http.call import Call
 from pier.registry.http.pages import Page, link, page_of
 from pier.registry.http.replies import document
 from pier.registry.manifests.catalogue import catalogue
@@ -62,7 +63,7 @@ async def referrer_index(call: Call) -> web.StreamResponse:
     wanted = call.query("artifactType")
     page = page_of(call.request.query, _REFERRERS_PAGE, _REFERRERS_PAGE)
     if page.after:
-        digest_of(page.after)
+        parsed(page.after)
     shown: list[dict[str, object]] = []
     headers = {"OCI-Filters-Applied": "artifactType"} if wanted else {}
     room = _REFERRERS_BYTES

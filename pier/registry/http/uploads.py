@@ -5,13 +5,14 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from pier.registry.blobs.append import append as append_to
+from pier.registry.blobs.digests import parsed
 from pier.registry.blobs.finish import finish as finish_as
 from pier.registry.blobs.finish import monolithic
 from pier.registry.blobs.mount import mount
 from pier.registry.blobs.uploads import begin as begin_upload
 from pier.registry.blobs.uploads import cancel as cancel_upload
 from pier.registry.blobs.uploads import status as status_of
-from pier.registry.http.call import Call, digest_of
+from pier.registry.http.call import Call
 from pier.registry.http.ranges import offered, reached
 from pier.registry.http.replies import reply
 from pier.registry.model import Blob, Upload
@@ -49,7 +50,7 @@ async def _sources(call: Call) -> list[str]:
         through = call.cache.places.of(source) if call.cache else None
         return [source, through.repository] if through else [source]
     try:
-        digest = digest_of(call.query("mount"))
+        digest = parsed(call.query("mount"))
     except Refusal:
         return []
     return await call.registry.records.homes(digest, _MOST_HOMES)
