@@ -92,7 +92,7 @@ async def create(deps: Deps, reference: str, request: ExecRequest) -> str:
     if request.working_dir and not request.working_dir.startswith("/"):
         raise InvalidArgument(f"Cwd must be an absolute path: {request.working_dir}")
     live = deps.registry.find(reference)
-    check_exec(live.record)
+    check_exec(await live.known())
     deps.runtime.anticipate()
     _drop_old(deps, live)
     made = Exec(secrets.token_hex(32), live, request, parse_keys(request.detach_keys))

@@ -25,7 +25,7 @@ async def kill(deps: Deps, reference: str, signal: str = "KILL") -> None:
     try:
         number = parse_signal(signal or "KILL")
         live = deps.registry.find(reference)
-        check_alive(live.record)
+        check_alive(await live.known())
         await send(deps, live, number)
     except (InvalidArgument, NotFound, Conflict) as error:
         raise type(error)(f"cannot kill container: {reference}: {error}") from error

@@ -63,6 +63,13 @@ class Live:
         if not record.state.alive:
             self.ended.set()
 
+    async def known(self) -> Container:
+        """The record, once a start that is under way is over: what a process says may be answered before that."""
+        if not self.record.state.alive:
+            async with self.lock:
+                pass
+        return self.record
+
 
 class Registry:
     """Find, add, replace and remove containers. Names are unique; an id is 64 hexadecimal digits."""

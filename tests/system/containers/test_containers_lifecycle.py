@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pier.containers import create, kill, pause, prune, remove, rename, start, stop, wait
+from pier.containers import create, exec, kill, pause, prune, remove, rename, start, stop, wait
 from pier.containers.config import decode_create
+from pier.containers.watch import begin
 from pier.errors import Conflict, InvalidArgument, NotFound, NotModified
 from pier.events.bus import Event
 from pier.events.filters import parse_filters
@@ -139,6 +140,20 @@ async def test_kill_says_what_docker_says(box: Box) -> None:
     with pytest.raises(Conflict) as caught:
         await kill.kill(box.deps, "victim")
     assert str(caught.value) == f"cannot kill container: victim: container {container_id} is not running"
+
+
+async def test_what_comes_while_it_starts_waits_for_that(box: Box) -> None:
+    """Its process may have spoken already, and somebody have answered: a signal would be lost."""
+    container_id = await box.create("sleep", "1000")
+    live = box.deps.registry.find(container_id)
+    async with live.lock:
+        executed = asyncio.create_task(exec.create(box.deps, container_id, exec.ExecRequest(cmd=("true",))))
+        killed = asyncio.create_task(kill.kill(box.deps, container_id))
+        await asyncio.wait([executed, killed], timeout=0.1)
+        await begin(box.deps, live)
+    assert await executed
+    await killed
+    assert live.record.state.exit_code == 137
 
 
 async def test_a_paused_container_can_be_stopped_and_removed(box: Box) -> None:
