@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
@@ -12,6 +13,7 @@ from pier.metadata.registry.opening import open_records
 from pier.testing.postgres import Server, postgres
 from pier.testing.registryserver import pier_registry
 from tests.system.registry.images import assert_whole, image, push
+from tests.system.registry.waiting import eventually
 
 PATIENCE = 60
 
@@ -26,11 +28,11 @@ def server() -> Iterator[Server]:
 
 
 async def until_ready(http: aiohttp.ClientSession) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            async with http.get("/readyz") as answer:
-                if answer.status == 200:
-                    return
+    async def ready() -> bool:
+        async with http.get("/readyz") as answer:
+            return answer.status == 200
+
+    await eventually(ready)
 
 
 async def status_of(http: aiohttp.ClientSession, path: str) -> tuple[int, str]:
@@ -48,13 +50,13 @@ async def test_a_statement_has_an_end(server: Server) -> None:
         outcomes = await asyncio.gather(*asked, return_exceptions=True)
     assert all(isinstance(each, Unavailable) for each in outcomes)
     server.thaw()
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            try:
-                assert await records.setting("before") == b"x"
-                break
-            except Unavailable:
-                continue
+
+    async def answers() -> bool:
+        with suppress(Unavailable):
+            return await records.setting("before") == b"x"
+        return False
+
+    await eventually(answers)
     await asyncio.gather(*(records.setting("before") for _ in range(50)))
     await records.stop()
 
