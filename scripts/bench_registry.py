@@ -297,7 +297,7 @@ def main() -> None:
 def measured(work: Callable[[Side], float], sides: list[Side], rounds: int) -> dict[str, float]:
     taken: dict[str, list[float]] = {side.title: [] for side in sides}
     for turn in range(rounds + 1):
-        for side in sides:
+        for side in sides if turn % 2 else reversed(sides):  # who comes first meets another disk
             value = work(side)
             if turn:  # the first is for the caches
                 taken[side.title].append(value)

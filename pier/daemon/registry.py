@@ -44,7 +44,8 @@ from pier.registry.upstream import leaving
 from pier.registry.upstream.cache import Cache
 
 _THREADS: Final = 16
-_COUNT_PULLS_EVERY: Final = 10
+_COUNT_PULLS_EVERY: Final = 60
+"""Seconds. SQLite flushes its log for it, and with it the disk writes what a client on this host has just pulled."""
 _LET_GO_EVERY: Final = 10
 _TRIM_EVERY: Final = 60
 _SUM_UP_EVERY: Final = 10
