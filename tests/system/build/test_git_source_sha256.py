@@ -1,25 +1,14 @@
 """ADD of a Git repository whose hashes are SHA-256: no git speaks both with a repository of one."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from pier.testing.exports import Machine
 from tests.system.build.gitserver import Project, git_daemon, web_server
-from tests.system.build.test_git_source import left, source, text_of
+from tests.system.build.test_git_source import left, machine, served, source, text_of
 
-
-@pytest.fixture
-async def machine(tmp_path: Path) -> AsyncIterator[Machine]:
-    async with Machine(tmp_path / "machine") as made:
-        yield made
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Path:
-    (tmp_path / "served").mkdir()
-    return tmp_path / "served"
+__all__ = ["machine", "served"]
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from pier.errors import NotFound
 from pier.registry.builds.byhand import rule_of, wanted_of
 from pier.registry.builds.cancel import cancel as end
 from pier.registry.builds.tasks import FAMILY, begin
 from pier.registry.http.api.asking import Ask
+from pier.registry.http.api.jobs import asked_run
 from pier.registry.http.replies import document
 from pier.registry.settings import Build
 
@@ -42,11 +42,7 @@ async def _shown(ask: Ask, rule: Build) -> dict[str, Any]:
 
 async def cancel(ask: Ask) -> web.StreamResponse:
     """End one that waits or goes on."""
-    ask.administer()
-    (id,) = ask.words
-    found = await ask.registry.records.run(id)
-    if found is None:
-        raise NotFound(f"no such run: {id[:64]}")
+    found = await asked_run(ask)
     cancelled = await end(ask.registry.records, found, ask.registry.now)
     ask.note("build cancel", target=found.name)
     return document({"run": cancelled.id, "state": cancelled.state, "note": cancelled.note})

@@ -52,12 +52,18 @@ def _count(ask: Ask) -> int:
 
 async def run(ask: Ask) -> web.StreamResponse:
     """With its log."""
+    found = await asked_run(ask)
+    return document({**_run(found), "log": found.log})
+
+
+async def asked_run(ask: Ask) -> Run:
+    """The one that the path names, for administrators. Raises Refusal to others, NotFound."""
     ask.administer()
     (id,) = ask.words
     found = await ask.registry.records.run(id)
     if found is None:
         raise NotFound(f"no such run: {id[:64]}")
-    return document({**_run(found), "log": found.log})
+    return found
 
 
 def _run(run: Run) -> dict[str, Any]:
